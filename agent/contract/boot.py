@@ -1,0 +1,54 @@
+"""What a node is told when it boots: one JSON file, readable by the agent alone, deleted once read."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Boot:
+    """Everything an agent needs to join. Times in seconds, sizes in bytes.
+
+    `start_task` and `packages` are wire objects of the newest data plane
+    (StartTask, ApplicationPackageReference); secrets in them are sealed and
+    resolved over HTTP when used.
+    """
+
+    account: str
+    pool_id: str
+    pool: int
+    node_id: str
+    node: int
+    boot: int
+    redis_url: str  # carries the user and password of this boot
+    api_url: str  # base URL of the API, no trailing slash
+    token: str  # bearer token of this boot for /nodefarm/v1/node/...
+    root: str  # AZ_BATCH_NODE_ROOT_DIR
+    ip: str
+    slots: int
+    dedicated: bool = True
+    driver: str = "process"
+    uid_base: int = 0  # first numeric user of this node's range of 100; 0: run tasks as the agent's user
+    start_task: dict[str, Any] | None = None
+    packages: list[dict[str, Any]] = field(default_factory=list)
+    user_accounts: list[dict[str, Any]] = field(default_factory=list)  # name, elevationLevel
+    heartbeat_s: float = 2.0
+    lost_after_s: float = 10.0
+    disk_bytes: int = 0  # the node's disk share; 0: no limit
+    reserved_disk_bytes: int = 0
+    fresh: bool = True  # the root is new (first boot or reimage), not a reboot
+
+    def write(self, path: Path) -> None:
+        """Write the file with mode 0600, never readable by others in between."""
+        path.unlink(missing_ok=True)
+        with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as out:
+            json.dump(asdict(self), out)
+
+    @classmethod
+    def read_once(cls, path: Path) -> "Boot":
+        """Read the file and delete it."""
+        text = path.read_text()
+        path.unlink()
+        return cls(**json.loads(text))

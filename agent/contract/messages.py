@@ -1,0 +1,59 @@
+"""Messages between orchestrator and agent, msgpack-encoded maps and arrays.
+
+Times inside messages are durations or ages in microseconds (`_us`): the only
+clock that is stored is Redis TIME, and an agent's clock is never trusted.
+`J`, `T`, `N` are the internal numbers of job, task and node; `A` the attempt.
+
+Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
+(grows by one with each message to this boot of this node):
+
+    run    jobs=[[J, job_id, job_json], ...]   every job named below, once
+           tasks=[[J, T, A, task_json, retry_count], ...]
+    kill   tasks=[[J, T, A, why], ...]         why: terminate | requeue | delete
+    clean  dirs=[[J, job_id, T | None, task_id | None], ...]  delete task or job directories now
+    keep   J, T, retention_us                  changed retentionTime of a finished task
+    file   req, op (list | stat | get | delete), path, recursive, offset, length, reply
+           path is relative to the node's root; answered over HTTP to `reply`
+    drain  on                                  no meaning to running tasks; informs only
+
+Event list (agent -> engine), a map with `v` and `items`, a list of arrays:
+
+    ["up", info]                        first of a boot. info: ip, version, pid, boot_age_us
+    ["start", info_json]                start task progress (startTaskInfo without times, see below)
+    ["ready"]                           node takes tasks from now on
+    ["end", J, T, A, age_us, exit, fail, stats]
+           exit: exit code or None when the command never ran
+           fail: None, or [phase, category, code, message, details_json]
+                 phase: pre | run | upload | time ; category: UserError | ServerError
+           stats: [wall_us, user_us, kernel_us, read_ops, write_ops, read_bytes, write_bytes]
+    ["back", J, T, A, reason]           agent could not run it for reasons of its own: requeue,
+                                        does not count as a retry
+    ["hold", seq, [[J, T, A], ...]]     everything received up to message `seq` that is not ended;
+                                        sent after each reconnect
+    ["note", J, T, A, text]             a line for the story of the task
+    ["bad", code, message]              node is unusable, with its error
+
+`start` info: {"state": "running"|"completed", "exitCode", "retryCount", "result",
+"failureInfo", "startAgeUs", "endAgeUs", "waitForSuccess"}; absent members are left out.
+
+Pulse (agent -> channel), a map: n (node), b (boot), r (running tasks), d (bytes used
+under the node's root), s (sample: cpu, memory, disk, network; free form, optional).
+"""
+
+from typing import Any
+
+import msgpack
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """Encode one message; surrogate escapes keep names that are not UTF-8."""
+    return msgpack.packb(message, use_bin_type=False, unicode_errors="surrogateescape")
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    """Decode one message.
+
+    Raises:
+        ValueError: the bytes are not one msgpack value.
+    """
+    return msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape", strict_map_key=False)

@@ -1,0 +1,152 @@
+"""Frozen facts about pools, nodes, jobs and tasks, as the store reads them.
+
+Times are integers, microseconds since the Unix epoch (Redis TIME); 0 means
+"never". `modified` is such a time too, made unique per resource: the ETag is
+derived from it. `body` is the client's part of the resource in canonical wire
+form (names and shapes of api-version 2025-06-01 plus what later versions
+dropped, see docs/architecture.md), defaults filled in.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Pool:
+    number: int
+    id: str
+    body: dict[str, Any]
+    state: str  # active | deleting
+    state_at: int
+    allocation: str  # steady | resizing | stopping
+    allocation_at: int
+    created: int
+    modified: int
+    target_dedicated: int
+    target_low_priority: int
+    current_dedicated: int
+    current_low_priority: int
+    slots: int  # taskSlotsPerNode
+    fill: str  # spread | pack
+    vm_size: str  # lower case
+    resize_timeout_us: int
+    resize_errors: list[dict[str, Any]] = field(default_factory=list)  # wire ResizeError objects
+    deallocation: str = "requeue"
+
+
+@dataclass(frozen=True)
+class Node:
+    number: int
+    id: str
+    pool: int
+    pool_id: str
+    boot: int
+    state: str  # spec/behaviour.md, 1.4
+    state_at: int
+    scheduling: str  # enabled | disabled
+    allocated_at: int
+    booted_at: int
+    dedicated: bool
+    ip: str
+    slots: int
+    free: int
+    running_tasks: int
+    running_slots: int
+    total_run: int
+    total_succeeded: int
+    vm_size: str
+    agent_version: str = ""
+    start_task: dict[str, Any] | None = None  # as applied at this boot
+    start_info: dict[str, Any] | None = None  # wire StartTaskInformation
+    errors: list[dict[str, Any]] = field(default_factory=list)  # wire ComputeNodeError objects
+    recent: list[tuple[int, int]] = field(default_factory=list)  # (job, task) numbers, newest first
+
+
+@dataclass(frozen=True)
+class Job:
+    number: int
+    id: str
+    body: dict[str, Any]
+    pool_id: str
+    state: str  # spec/behaviour.md, 1.2
+    state_at: int
+    previous: str
+    previous_at: int
+    created: int
+    modified: int
+    priority: int
+    max_parallel: int  # -1: no limit
+    uses_dependencies: bool
+    on_all_complete: str
+    on_task_failure: str
+    max_retry: int
+    started: int
+    ended: int
+    terminate_reason: str
+    counts: dict[str, int]  # active running completed succeeded failed, and each with suffix _slots
+
+
+@dataclass(frozen=True)
+class Task:
+    job: int
+    number: int
+    id: str
+    body: dict[str, Any]
+    state: str  # active | preparing | running | completed
+    state_at: int
+    previous: str  # "" before the first change
+    previous_at: int
+    created: int
+    modified: int
+    attempt: int  # 0 before the first assignment
+    retries: int
+    last_retry: int
+    requeues: int
+    last_requeue: int
+    slots: int
+    max_retry: int
+    started: int
+    ended: int
+    exit_code: int | None
+    failure: dict[str, Any] | None  # wire TaskFailureInformation
+    result: str  # "" | success | failure
+    node: int  # of the latest attempt; 0: none yet
+    node_id: str
+    pool_id: str  # pool of the latest attempt; "": none yet
+    waiting: int  # unsatisfied dependencies
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """One task to add: `spec` is the canonical body as JSON text, `id` and secrets sealed included."""
+
+    id: str
+    spec: str
+    slots: int = 1
+    max_retry: int | None = None  # None: the job's
+    affinity: str = ""  # node id, or empty
+    depends_ids: tuple[str, ...] = ()
+    depends_ranges: tuple[tuple[int, int], ...] = ()
+    has_exit_conditions: bool = False
+
+
+@dataclass(frozen=True)
+class Added:
+    """Outcome for one task of an add call; `code` is empty when it was added."""
+
+    id: str
+    code: str = ""
+    modified: int = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt in the story of a task."""
+
+    attempt: int
+    node_id: str
+    started: int
+    ended: int
+    outcome: str  # running | ok | exit | pre | upload | time | requeued | ended
+    reason: str  # one sentence, empty when there is nothing to say
+    exit_code: int | None = None

@@ -1,0 +1,35 @@
+"""Configuration, read once. Every setting is `FARM_<NAME>` in the environment; times in seconds, sizes in bytes."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What the processes of one farm agree on."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_", extra="ignore")
+
+    account: str = "farm"
+    data_dir: Path = Path("~/.local/share/nodefarm").expanduser()
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    api_url: str = "http://127.0.0.1:8480"  # what clients and nodes call
+    host: str = "127.0.0.1"
+    port: int = 8480
+    driver: str = "process"
+    storage: str = ""  # empty: a folder under data_dir; else s3://...
+    catalogue: Path | None = None
+    secret_file: Path | None = None  # default: data_dir/secret; seals secrets, signs tokens and URLs
+
+    heartbeat: float = 2.0
+    lost_after: float = 10.0  # a node without a heartbeat for this long is lost
+    patience: float = 30.0  # a task passed over for this long reserves a node
+    sweep: float = 15.0  # slow safety sweeps of the engine
+    node_disk: int = 0  # disk share per node; 0: no limit
+    uid_base: int = 200_000  # first of the reserved range of numeric task users
+    min_resize_timeout: float = 300.0
+    quota_pools: int = 500
+    quota_jobs: int = 3000
+    quota_cores: int = 20_000
+    quota_low_priority_cores: int = 20_000
+    log_level: str = "info"

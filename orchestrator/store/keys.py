@@ -1,0 +1,102 @@
+"""Every Redis key of an account: name, type, owner, lifetime. No other module spells a key.
+
+Numbers in names: `job` J, `task` T, `node` N, `pool` P, `queue` Q, `slots` s,
+`prio` the job priority. A *queue* belongs to a pool id: it outlives the pool
+and collects the ready tasks of all jobs that name that id.
+
+The Lua scripts get the same names as functions of a table `K`, generated here,
+so that a key is spelled once for both languages.
+"""
+
+import re
+from dataclasses import dataclass
+
+SCHEMA = 1
+"""Version of what is stored; newer data is refused, older is migrated by numbered steps."""
+
+
+@dataclass(frozen=True)
+class Key:
+    template: str
+    kind: str  # Redis type
+    holds: str
+    lifetime: str
+
+
+TABLE: dict[str, Key] = {
+    "meta": Key("meta", "hash", "schema, redis_version, run_id", "account"),
+    "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
+    "seq": Key("seq", "hash", "last number given to pool, job, node, queue", "account"),
+    "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
+    "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
+    "bad_reports": Key("bad_reports", "list", "reports that could not be read, newest 100", "account"),
+    "work": Key("work", "hash", "`kind:number` -> flag of queued background work", "until the work starts"),
+    "pool_ids": Key("pool_ids", "hash", "lower-case id -> P", "pool"),
+    "pools": Key("pools", "zset", "P by number", "pool"),
+    "pool": Key("pool:{pool}", "hash", "facts and body", "pool"),
+    "pool_nodes": Key("pool:{pool}:nodes", "zset", "N by number", "pool"),
+    "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
+    "node": Key("node:{node}", "hash", "facts", "node"),
+    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T` -> `attempt:slots:seq`: what the node holds", "node"),
+    "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
+    "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
+    "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
+    "events": Key("events:{node}:{boot}", "list", "messages of the agent", "boot of the node"),
+    "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "account"),
+    "queue": Key("queue:{queue}", "hash", "pool id, live pool, turn, claim", "account"),
+    "queue_levels": Key("queue:{queue}:levels", "zset", "`prio:slots` of non-empty classes, by -prio", "queue"),
+    "queue_class": Key("queue:{queue}:class:{prio}:{slots}", "zset", "offering jobs J by turn", "queue"),
+    "queue_open": Key("queue:{queue}:open", "zset", "nodes that may be given tasks, by free slots", "queue"),
+    "job_ids": Key("job_ids", "hash", "lower-case id -> J", "job"),
+    "jobs": Key("jobs", "zset", "J by number", "job"),
+    "job": Key("job:{job}", "hash", "facts and body", "job"),
+    "job_counts": Key("job:{job}:counts", "hash", "tasks and slots by state", "job"),
+    "task_ids": Key("job:{job}:ids", "hash", "lower-case task id -> T", "job"),
+    "task_specs": Key("job:{job}:spec", "hash", "T -> canonical body, JSON", "task"),
+    "task_states": Key("job:{job}:state", "hash", "T -> packed state", "task"),
+    "task_failures": Key("job:{job}:fail", "hash", "T -> packed failure, unless a plain non-zero exit", "task"),
+    "task_stories": Key("job:{job}:story", "hash", "T -> packed list of ended attempts and notes", "task"),
+    "task_affinity": Key("job:{job}:affinity", "hash", "T -> node id", "task"),
+    "job_ready": Key("job:{job}:ready:{slots}", "zset", "ready T by number", "job"),
+    "job_classes": Key("job:{job}:classes", "zset", "slots with a ready task", "job"),
+    "dep_children": Key("job:{job}:children:{parent}", "list", "T that wait for this id", "until satisfied"),
+    "dep_gone": Key("job:{job}:gone", "set", "ids that satisfied and were deleted", "job"),
+    "dep_runs": Key("job:{job}:runs", "zset", "starts of runs of satisfied integers", "job"),
+    "dep_run_ends": Key("job:{job}:run_ends", "hash", "start -> end of each run", "job"),
+    "dep_ranges": Key("job:{job}:ranges", "hash", "`a-b` -> the integer it waits at", "until satisfied"),
+    "dep_watch": Key("job:{job}:watch:{at}", "list", "ranges that wait at this integer", "until satisfied"),
+    "dep_range_children": Key("job:{job}:range_children:{range}", "list", "T that wait for this range", "until satisfied"),
+    "dep_todo": Key("job:{job}:todo", "list", "dependency work left over by a full script", "until done"),
+    "applications": Key("applications", "hash", "lower-case application id -> JSON record", "application"),
+}
+
+
+def prefix(account: str) -> str:
+    return f"nf:{account}:"
+
+
+class Keys:
+    """Key names of one account: `keys.job(job=7)` -> `nf:acct:job:7`."""
+
+    def __init__(self, account: str) -> None:
+        self.prefix = prefix(account)
+
+    def __call__(self, name: str, **numbers: object) -> str:
+        return self.prefix + TABLE[name].template.format(**numbers)
+
+
+def lua_table() -> str:
+    """Lua source of the table `K`; `P` is the account's prefix."""
+    lines = ["local K = {}"]
+    for name, key in TABLE.items():
+        parts = re.split(r"\{(\w+)\}", key.template)
+        params = parts[1::2]
+        body = " .. ".join(f"'{p}'" if i % 2 == 0 else p for i, p in enumerate(parts) if p)
+        lines.append(f"function K.{name}({', '.join(params)}) return P .. {body} end")
+    return "\n".join(lines) + "\n"
+
+
+def match(name: str) -> re.Pattern[str]:
+    """Pattern of a key without its prefix, groups named as in the template."""
+    pattern = re.escape(TABLE[name].template).replace(r"\{", "{").replace(r"\}", "}")
+    return re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>.+)", pattern) + "$")

@@ -1,0 +1,54 @@
+# make demo: see it work.  make test: everything.  make check: the quick part.
+# Every set-up step is a stamp or a folder, so a second run starts at once.
+
+PYTHON      ?= python3
+FARM_CACHE  ?= $(HOME)/.cache/nodefarm
+PYTEST_ARGS ?=
+export FARM_CACHE
+export FARM_SDK_DIR ?= $(FARM_CACHE)/sdk
+export FARM_AZURITE ?= $(FARM_CACHE)/azurite/node_modules/.bin/azurite-blob
+
+BIN        := .venv/bin
+SOURCES    := pyproject.toml constraints.txt
+CONTAINER  := $(if $(shell find tests/container -name 'test_*.py' 2>/dev/null),tests/container)
+
+.PHONY: help demo test check lint fast bench tools clean
+
+help:
+	@echo "make demo   install into .venv, start a farm, render an animation on it"
+	@echo "make test   install what tests need, then every check and every test"
+	@echo "make check  lint, layering, fast tests"
+	@echo "make bench  the measurements in bench/"
+	@echo "make clean  remove .venv and what tools left behind"
+
+demo: .venv/demo.stamp
+	@$(BIN)/farm demo
+
+test: .venv/test.stamp tools lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/fast tests/farm $(CONTAINER)
+
+check: .venv/test.stamp lint fast
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
+
+fast: .venv/test.stamp
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) tests/fast
+
+bench: .venv/bench.stamp
+	@for script in bench/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+
+# What is not a Python package of ours: Redis, the SDKs of three ages, Azurite.
+tools:
+	@scripts/redis
+	@scripts/sdks "$(PYTHON)"
+	@scripts/azurite
+
+.venv/%.stamp: $(SOURCES) scripts/venv
+	@scripts/venv "$(PYTHON)" $*
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -65,7 +65,9 @@ TABLE: dict[str, Key] = {
     "dep_run_ends": Key("job:{job}:run_ends", "hash", "start -> end of each run", "job"),
     "dep_ranges": Key("job:{job}:ranges", "hash", "`a-b` -> the integer it waits at", "until satisfied"),
     "dep_watch": Key("job:{job}:watch:{at}", "list", "ranges that wait at this integer", "until satisfied"),
-    "dep_range_children": Key("job:{job}:range_children:{range}", "list", "T that wait for this range", "until satisfied"),
+    "dep_range_children": Key(
+        "job:{job}:range_children:{range}", "list", "T that wait for this range", "until satisfied"
+    ),
     "dep_todo": Key("job:{job}:todo", "list", "dependency work left over by a full script", "until done"),
     "applications": Key("applications", "hash", "lower-case application id -> JSON record", "application"),
 }

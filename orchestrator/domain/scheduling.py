@@ -1,0 +1,226 @@
+"""The scheduling policy in plain Python: the twin of `store/lua/lib/schedule.lua`.
+
+A snapshot of one queue goes in, one decision comes out; nothing is changed in
+place. The numbered steps are those of "Scheduling policy" in
+docs/architecture.md. Ties are broken by numbers in the state only, so the
+same snapshot always gives the same plan. Times are microseconds.
+"""
+
+from dataclasses import dataclass, replace
+
+SPREAD = "spread"
+PACK = "pack"
+UNLIMITED = -1  # maxParallelTasks
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A task that could run now: active, and every dependency satisfied."""
+
+    task: int
+    slots: int = 1
+    affinity: str = ""  # id of the node it would like
+
+
+@dataclass(frozen=True)
+class JobView:
+    """What the policy sees of a job. `ready` is in the order of task numbers."""
+
+    number: int
+    priority: int = 0
+    turn: int = 0
+    active: bool = True
+    running: int = 0
+    max_parallel: int = UNLIMITED
+    ready: tuple[Ready, ...] = ()
+
+    @property
+    def below_limit(self) -> bool:
+        return self.max_parallel == UNLIMITED or self.running < self.max_parallel
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What the policy sees of a node. `usable`: scheduling enabled and state idle or running."""
+
+    number: int
+    id: str
+    free: int
+    usable: bool = True
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The task that others passed over. `node` is reserved for it; 0: none yet."""
+
+    job: int
+    task: int
+    slots: int
+    since: int
+    node: int = 0
+
+
+@dataclass(frozen=True)
+class Queue:
+    """All that waits for, and all that serves, one pool id."""
+
+    slots: int = 1  # taskSlotsPerNode
+    fill: str = SPREAD
+    open: bool = True  # the pool exists and is active
+    turn: int = 0
+    claim: Claim | None = None
+    jobs: tuple[JobView, ...] = ()
+    nodes: tuple[NodeView, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    job: int
+    task: int
+    slots: int
+    node: int
+
+
+def plan(queue: Queue, now: int, patience: int) -> tuple[Queue, list[Assignment]]:
+    """Repeat `step` until it assigns nothing more; the queue afterwards and what was assigned, in order."""
+    made = []
+    while True:
+        queue, assignment = step(queue, now, patience)
+        if assignment is None:
+            return queue, made
+        made.append(assignment)
+
+
+def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | None]:
+    """Decide on at most one assignment. The queue that comes back has it already applied."""
+    level = level_of(queue)
+    queue = replace(queue, claim=_still_valid(queue, level))
+    if level is None:
+        return queue, None
+    queue = _reserve_when_patience_ends(queue, now, patience)
+    claimed = _claimed_assignment(queue)
+    if claimed is not None:
+        return _apply(replace(queue, claim=None), claimed), claimed
+    chosen = _fitting(queue, level)
+    queue = _claim_the_passed_over(queue, level, now)
+    if chosen is None:
+        return queue, None
+    return _apply(queue, chosen), chosen
+
+
+def offers(queue: Queue, job: JobView) -> bool:
+    return queue.open and job.active and job.below_limit
+
+
+def level_of(queue: Queue) -> int | None:
+    """Step 1: the highest priority that has a ready task which fits on an empty node."""
+    priorities = [
+        job.priority
+        for job in queue.jobs
+        if offers(queue, job) and any(ready.slots <= queue.slots for ready in job.ready)
+    ]
+    return max(priorities, default=None)
+
+
+def most_free(queue: Queue) -> int:
+    """F: the most free slots that one open node has."""
+    return max((node.free for node in _open_nodes(queue)), default=0)
+
+
+def _still_valid(queue: Queue, level: int | None) -> Claim | None:
+    """Step 2."""
+    claim = queue.claim
+    if claim is None or level is None or claim.slots > queue.slots:
+        return None
+    job = next((job for job in queue.jobs if job.number == claim.job), None)
+    if job is None or job.priority != level or not offers(queue, job):
+        return None
+    if not any(ready.task == claim.task for ready in job.ready):
+        return None
+    if claim.node and not any(node.number == claim.node for node in _usable_nodes(queue)):
+        return replace(claim, node=0)
+    return claim
+
+
+def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
+    """Step 4. It may come before step 3: a claim that has a node is not touched."""
+    claim = queue.claim
+    if claim is None or claim.node or now - claim.since < patience:
+        return queue
+    best = min(_usable_nodes(queue), key=lambda node: (-node.free, node.number), default=None)
+    return replace(queue, claim=replace(claim, node=best.number)) if best else queue
+
+
+def _claimed_assignment(queue: Queue) -> Assignment | None:
+    """Step 3."""
+    claim = queue.claim
+    if claim is None or not claim.node:
+        return None
+    node = _node(queue, claim.node)
+    if node.free < claim.slots:
+        return None
+    return Assignment(claim.job, claim.task, claim.slots, node.number)
+
+
+def _fitting(queue: Queue, level: int) -> Assignment | None:
+    """Steps 5 and 6: least (turn, number) among the jobs with a task that fits, and its first such task."""
+    room = most_free(queue)
+    for job in _in_turn(queue, level):
+        ready = next((ready for ready in job.ready if ready.slots <= room), None)
+        if ready:
+            return Assignment(job.number, ready.task, ready.slots, _place(queue, ready).number)
+    return None
+
+
+def _place(queue: Queue, ready: Ready) -> NodeView:
+    """The node of step 6; the caller knows that at least one open node has room."""
+    roomy = [node for node in _open_nodes(queue) if node.free >= ready.slots]
+    for node in roomy:
+        if ready.affinity and node.id == ready.affinity:
+            return node
+    sign = 1 if queue.fill == PACK else -1
+    return min(roomy, key=lambda node: (sign * node.free, node.number))
+
+
+def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
+    """Step 7, and the end of step 5."""
+    if queue.claim is not None or not _usable_nodes(queue):
+        return queue
+    room = most_free(queue)
+    for job in _in_turn(queue, level):
+        passed = next((ready for ready in job.ready if room < ready.slots <= queue.slots), None)
+        if passed:
+            return replace(queue, claim=Claim(job.number, passed.task, passed.slots, now))
+    return queue
+
+
+def _apply(queue: Queue, made: Assignment) -> Queue:
+    turn = queue.turn + 1
+    jobs = tuple(_taken(job, made, turn) if job.number == made.job else job for job in queue.jobs)
+    nodes = tuple(
+        replace(node, free=node.free - made.slots) if node.number == made.node else node for node in queue.nodes
+    )
+    return replace(queue, turn=turn, jobs=jobs, nodes=nodes)
+
+
+def _taken(job: JobView, made: Assignment, turn: int) -> JobView:
+    ready = tuple(ready for ready in job.ready if ready.task != made.task)
+    return replace(job, turn=turn, running=job.running + 1, ready=ready)
+
+
+def _in_turn(queue: Queue, level: int) -> list[JobView]:
+    jobs = [job for job in queue.jobs if job.priority == level and offers(queue, job)]
+    return sorted(jobs, key=lambda job: (job.turn, job.number))
+
+
+def _usable_nodes(queue: Queue) -> list[NodeView]:
+    return [node for node in queue.nodes if node.usable]
+
+
+def _open_nodes(queue: Queue) -> list[NodeView]:
+    reserved = queue.claim.node if queue.claim else 0
+    return [node for node in _usable_nodes(queue) if node.number != reserved]
+
+
+def _node(queue: Queue, number: int) -> NodeView:
+    return next(node for node in queue.nodes if node.number == number)

@@ -4,7 +4,7 @@ A *container* has a name as Azure has them (3 to 63 lower-case letters, digits,
 single hyphens). A *blob name* is any text of 1 to 1,024 characters: slashes,
 `..`, control characters and all; a backend must give it back unchanged and
 must never let it leave its place. Times are microseconds since the epoch, sizes
-are bytes. Every backend passes `tests/farm/storage/conformance.py`.
+are bytes. Every backend passes `tests/farm/storage/storage_conformance.py`.
 """
 
 import re
@@ -19,7 +19,7 @@ MAX_BLOCKS = 50_000
 CHUNK = 1 << 20
 """Bytes that pass through memory at a time."""
 
-_CONTAINER = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class StorageError(FarmError):
@@ -165,7 +165,7 @@ class Storage(Protocol):
         check: Check = anything,
         fence: Fence | None = None,
     ) -> Blob:
-        """Write a whole blob and discard its staged blocks; computes the MD5.
+        """Write a whole blob and discard the staged blocks of its fence; computes the MD5.
 
         A given `content_md5` is compared first: Md5Mismatch.
         """
@@ -174,7 +174,7 @@ class Storage(Protocol):
         """Replace properties and metadata, not the content."""
 
     async def delete(self, container: str, name: str, check: Check = anything) -> None:
-        """Delete a blob and its staged blocks."""
+        """Delete a blob and the blocks that were staged without a fence."""
 
     async def copy(self, container: str, source: str, target: str) -> Blob:
         """Copy a blob within its container without passing its bytes through this process."""
@@ -228,7 +228,7 @@ def check_container(name: str) -> str:
     Raises:
         StorageError: InvalidResourceName.
     """
-    if not _CONTAINER.match(name):
+    if not _CONTAINER.fullmatch(name):
         raise StorageError("InvalidResourceName", "a container name is 3 to 63 of a-z, 0-9 and hyphen")
     return name
 

@@ -1,0 +1,185 @@
+-- Applies what one boot of a node reported: many results, one step.
+-- Reports are claims: the node is taken from the list's name, and a result counts
+-- only for the attempt that this node was given. The list is trimmed last.
+-- a: node, boot, limit (messages)
+-- returns {1, items applied, more (0|1), node state}
+local N, B = a.node, a.boot
+local key = K.events(N, B)
+local n = node(N)
+if not n or n.boot ~= B then
+  call('UNLINK', key)
+  return done(0, 0, 'gone')
+end
+
+local function set_aside(raw, why)
+  call('LPUSH', K.bad_reports(), cmsgpack.pack({N, B, now, why, string.sub(raw, 1, 4096)}))
+  call('LTRIM', K.bad_reports(), 0, 99)
+end
+
+local function is_count(v) return type(v) == 'number' and v >= 0 and v < 2 ^ 53 and v == math.floor(v) end
+local function is_attempt(i) return is_count(i[2]) and is_count(i[3]) and is_count(i[4]) end
+local function is_failure(f)
+  return f == nil or f == false or (type(f) == 'table' and type(f[1]) == 'string' and type(f[2]) == 'string'
+    and type(f[3]) == 'string' and type(f[4]) == 'string')
+end
+local VALID = {
+  ['end'] = function(i)
+    return is_attempt(i) and is_count(i[5]) and is_failure(i[7])
+      and (i[6] == nil or i[6] == false or (type(i[6]) == 'number' and i[6] == math.floor(i[6])))
+  end,
+  back = is_attempt,
+  note = function(i) return is_attempt(i) and type(i[5]) == 'string' end,
+  up = function(i) return type(i[2]) == 'table' end,
+  start = function(i) return type(i[2]) == 'string' and pcall(cjson.decode, i[2]) end,
+  ready = function() return true end,
+  hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
+  bad = function(i) return type(i[2]) == 'string' and type(i[3]) == 'string' end,
+}
+
+-- Read first: which items there are, and the states they are about.
+local raws = call('LRANGE', key, 0, a.limit - 1)
+local items, wanted = {}, {}
+for _, raw in ipairs(raws) do
+  local good, message = pcall(cmsgpack.unpack, raw)
+  if #raw > 1048576 or not good or type(message) ~= 'table' or type(message.items) ~= 'table' or message.v ~= 1 then
+    set_aside(raw, 'not a message of version 1')
+  else
+    for _, item in ipairs(message.items) do
+      local check = type(item) == 'table' and type(item[1]) == 'string' and VALID[item[1]]
+      if check and check(item) then
+        items[#items + 1] = item
+        if is_count(item[2]) and is_count(item[3]) then
+          wanted[item[2]] = wanted[item[2]] or {}
+          table.insert(wanted[item[2]], item[3])
+        end
+      else
+        set_aside(cmsgpack.pack(item), 'not an item of version 1')
+      end
+    end
+  end
+end
+for J, numbers in pairs(wanted) do
+  if job(J) then load_tasks(J, numbers) end
+end
+local holds = {}
+for _, h in ipairs(held(N)) do holds[h[1] .. '.' .. h[2]] = h end
+local queues = {[n.queue] = true}
+local recent = {}
+
+-- The slots of an attempt are given back once, whatever became of the task meanwhile.
+local function give_back(J, T, attempt)
+  local h = holds[J .. '.' .. T]
+  if not h or h[3] ~= attempt then return false end
+  holds[J .. '.' .. T] = nil
+  release(n, J, T, h[4])
+  return true
+end
+
+local function retries_left(j, t)
+  local limit = t[F.max_retry] == INHERIT and j.max_retry or t[F.max_retry]
+  return limit == -1 or t[F.retries] < limit
+end
+
+local function on_end(item)
+  local J, T, attempt, age, exit, fail = item[2], item[3], item[4], item[5], item[6], item[7]
+  if not give_back(J, T, attempt) then return end
+  local j = job(J)
+  local t = j and task(J, T)
+  if not runs_here(t, N, attempt) then return end
+  if exit == nil then exit = false end
+  local plain = not fail and exit
+  n.total_run = n.total_run + 1
+  recent[#recent + 1] = J .. '.' .. T
+  queues[j.queue] = true
+  if plain and exit ~= 0 and retries_left(j, t) and j.state ~= 'terminating' and j.state ~= 'deleting' then
+    return retry(j, T, t, exit)
+  end
+  if plain then
+    if exit == 0 then n.total_ok = n.total_ok + 1 end
+    return complete(j, T, t, {age = age, exit = exit})
+  end
+  if not fail then
+    fail = {'pre', 'ServerError', 'Unknown', 'The agent gave no reason', ''}
+  end
+  complete(j, T, t, {age = age, exit = exit, phase = fail[1], category = fail[2], code = fail[3], message = fail[4],
+    details = type(fail[5]) == 'string' and fail[5] or ''})
+end
+
+local function on_back(J, T, attempt, reason)
+  if not give_back(J, T, attempt) then return end
+  local j = job(J)
+  local t = j and task(J, T)
+  if runs_here(t, N, attempt) then
+    queues[j.queue] = true
+    take_away(j, T, t, reason, 'lost')
+  end
+end
+
+-- After a reconnect: what was sent up to `seq` and is not held was lost on the way.
+local function on_hold(item)
+  local seq, has_it = item[2], {}
+  for _, h in ipairs(item[3]) do
+    if type(h) == 'table' and is_count(h[1]) and is_count(h[2]) then has_it[h[1] .. '.' .. h[2]] = h[3] end
+  end
+  local lost = {}
+  for name, h in pairs(holds) do
+    if h[5] <= seq and has_it[name] ~= h[3] then lost[#lost + 1] = h end
+  end
+  table.sort(lost, function(x, y) return x[1] < y[1] or (x[1] == y[1] and x[2] < y[2]) end)
+  for _, h in ipairs(lost) do on_back(h[1], h[2], h[3], 'the assignment did not reach node ' .. n.id) end
+end
+
+local function in_starting() return n.state == 'starting' or n.state == 'waitingforstarttask' end
+
+local function on_start(item)
+  local info = cjson.decode(item[2])
+  call('HSET', K.node(N), 'start_info', item[2], 'start_info_at', now)
+  if not in_starting() then return end
+  if info.state == 'running' and info.waitForSuccess then set_node_state(n, 'waitingforstarttask') end
+  if info.state == 'completed' and info.result == 'failure' and info.waitForSuccess then
+    set_node_state(n, 'starttaskfailed')
+  end
+end
+
+local ON = {
+  ['end'] = on_end,
+  back = function(i) on_back(i[2], i[3], i[4], type(i[5]) == 'string' and i[5] or 'the agent gave it back') end,
+  note = function(i)
+    local t = job(i[2]) and task(i[2], i[3])
+    if t and t[F.attempt] == i[4] and t[F.node] == N then tell(i[2], i[3], t, 'note', string.sub(i[5], 1, 1000)) end
+  end,
+  up = function(i)
+    local info = i[2]
+    call('HSET', K.node(N), 'booted_at', now, 'agent_version', tostring(info.version or ''))
+    if type(info.ip) == 'string' then call('HSET', K.node(N), 'ip', info.ip) end
+  end,
+  start = on_start,
+  ready = function()
+    if in_starting() or n.state == 'unknown' then
+      set_node_state(n, 'idle')
+      settle_node_state(n)
+    end
+  end,
+  hold = on_hold,
+  bad = function(i)
+    for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. i[3], 'lost')) do queues[Q] = true end
+    holds = {}
+    set_node_state(n, 'unusable')
+    call('HSET', K.node(N), 'errors', cjson.encode({{code = i[2], message = i[3]}}))
+  end,
+}
+for _, item in ipairs(items) do ON[item[1]](item) end
+
+if #recent > 0 then
+  call('LPUSH', K.node_recent(N), unpack(recent))
+  call('LTRIM', K.node_recent(N), 0, 9)
+end
+if n.running == 0 and (n.state == 'leavingpool' or n.state == 'rebooting') then due('pool:' .. n.pool, now) end
+if n.state ~= 'running' and n.dirty and (n.state == 'idle' or n.state == 'unusable' or n.state == 'starttaskfailed') then
+  -- The pool may have reached its size.
+  if call('HGET', K.pool(n.pool), 'allocation') ~= 'steady' then due('pool:' .. n.pool, now) end
+end
+flush_nodes()
+finish(queues)
+call('LTRIM', key, #raws, -1)
+return done(#items, call('EXISTS', key), n.state)

@@ -1,0 +1,17 @@
+-- Begins a new boot of a node: new number, empty queues, nothing held.
+-- a: node, start_task (JSON or ''), ip
+-- returns {1, boot, previous boot}; refuses NodeNotFound, NodeLeaving
+local n = node(a.node)
+if not n then return refuse('NodeNotFound') end
+if n.state == 'leavingpool' then return refuse('NodeLeaving') end
+local queues = empty_node(n, 'node ' .. n.id .. ' was started anew', 'lost')
+call('UNLINK', K.inbox(n.number, n.boot), K.events(n.number, n.boot))
+call('ZREM', K.bell(), n.number .. ':' .. n.boot)
+local old = n.boot
+n.boot, n.seq, n.dirty = old + 1, 0, true
+set_node_state(n, 'starting')
+call('HSET', K.node(n.number), 'boot', n.boot, 'start_task', a.start_task, 'start_info', '', 'errors', '[]', 'ip', a.ip,
+  'heard', now)
+flush_nodes()
+finish(queues)
+return done(n.boot, old)

@@ -1,0 +1,32 @@
+-- Deletes a task in any state; what runs is killed, its directory goes.
+-- a: job (id), task (id), expect
+-- returns {1, T}; refuses JobNotFound, TaskNotFound, Changed
+local j = job_of(a.job)
+if not j then return refuse('JobNotFound') end
+local J = j.number
+local T = tonumber(call('HGET', K.task_ids(J), string.lower(a.task)))
+local t = T and task(J, T)
+if not t then return refuse('TaskNotFound') end
+if a.expect ~= 0 and t[F.modified] ~= a.expect then return refuse('Changed') end
+local spec = cjson.decode(call('HGET', K.task_specs(J), T))
+local n = t[F.node] > 0 and node(t[F.node])
+if n and n.boot > 0 then
+  if t[F.state] ~= ACTIVE and t[F.state] ~= COMPLETED then
+    send(n, {kind = 'kill', tasks = {{J, T, t[F.attempt], 'delete'}}})
+  end
+  send(n, {kind = 'clean', dirs = {{J, j.id, T, spec.id}}})
+end
+if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, t[F.slots], T) end
+count(J, COUNTED[t[F.state]], -1, t[F.slots])
+if t[F.result] ~= NO_RESULT then count(J, t[F.result] == SUCCESS and 'succeeded' or 'failed', -1, t[F.slots]) end
+if has(t[F.flags], SATISFIED) then call('SADD', K.dep_gone(J), string.lower(spec.id)) end
+call('HDEL', K.task_ids(J), string.lower(spec.id))
+call('HDEL', K.task_specs(J), T)
+call('HDEL', K.task_states(J), T)
+call('HDEL', K.task_failures(J), T)
+call('HDEL', K.task_stories(J), T)
+call('HDEL', K.task_affinity(J), T)
+forget_task(J, T)
+notice_last_task(j)
+finish({[j.queue] = true})
+return done(T)

@@ -1,0 +1,13 @@
+-- Disables a job; the engine handles what runs (step_job).
+-- a: id, option (requeue | terminate | wait), expect
+-- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, Changed
+local j = job_of(a.id)
+if not j then return refuse('JobNotFound') end
+if a.expect ~= 0 and j.modified ~= a.expect then return refuse('Changed') end
+local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
+if OVER[j.state] then return refuse(OVER[j.state]) end
+call('HSET', K.job(j.number), 'disable_option', a.option)
+set_job_state(j, 'disabling')
+refresh_offer(j)
+step_later(j.number)
+return done(j.number)

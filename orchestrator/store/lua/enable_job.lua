@@ -1,0 +1,16 @@
+-- Enables a disabled job.
+-- a: id, expect
+-- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, OperationInvalidForCurrentState, Changed
+local j = job_of(a.id)
+if not j then return refuse('JobNotFound') end
+if a.expect ~= 0 and j.modified ~= a.expect then return refuse('Changed') end
+local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
+if OVER[j.state] then return refuse(OVER[j.state]) end
+if j.state ~= 'disabled' and j.state ~= 'disabling' then
+  return refuse('OperationInvalidForCurrentState', 'The job is ' .. j.state)
+end
+set_job_state(j, 'active')
+call('HSET', K.job(j.number), 'disable_option', '')
+if not check_all_complete(j) then refresh_offer(j) end
+finish({[j.queue] = true})
+return done(j.number)

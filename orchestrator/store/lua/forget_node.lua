@@ -1,0 +1,16 @@
+-- A removed node disappears from its pool.
+-- a: node
+-- returns {1, boot}
+local n = node(a.node)
+if not n then return done(0) end
+local queues = empty_node(n, 'node ' .. n.id .. ' is gone', 'lost')
+call('ZREM', K.pool_nodes(n.pool), n.number)
+call('HDEL', K.pool_node_ids(n.pool), string.lower(n.id))
+call('ZREM', K.queue_open(n.queue), padded(n.number))
+call('ZREM', K.bell(), n.number .. ':' .. n.boot)
+call('UNLINK', K.node(n.number), K.node_tasks(n.number), K.node_recent(n.number), K.inbox(n.number, n.boot),
+  K.events(n.number, n.boot))
+node_cache[n.number] = false
+due('pool:' .. n.pool, now)
+finish(queues)
+return done(n.boot)

@@ -1,0 +1,11 @@
+-- A deleted pool whose nodes are all gone disappears; its queue stays for jobs that name the id.
+-- a: pool
+-- returns {1, forgotten (0|1)}
+local P = a.pool
+local v = call('HMGET', K.pool(P), 'id', 'state', 'queue')
+if v[2] ~= 'deleting' or call('ZCARD', K.pool_nodes(P)) > 0 then return done(0) end
+call('HDEL', K.pool_ids(), string.lower(v[1]))
+call('ZREM', K.pools(), P)
+call('HDEL', K.queue(v[3]), 'pool', 'claim_job', 'claim_task', 'claim_slots', 'claim_since', 'claim_node')
+call('UNLINK', K.pool(P), K.pool_nodes(P), K.pool_node_ids(P), K.queue_open(v[3]))
+return done(1)

@@ -1,0 +1,70 @@
+-- Jobs: the few facts that scheduling needs, read once per script.
+
+local job_cache = {}
+local JOB_FIELDS = {'id', 'queue', 'priority', 'state', 'turn', 'max_parallel', 'on_all', 'on_fail', 'offered',
+  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry'}
+
+local function job(J)
+  local j = job_cache[J]
+  if j ~= nil then return j end
+  local v = call('HMGET', K.job(J), unpack(JOB_FIELDS))
+  if not v[1] then job_cache[J] = false; return false end
+  local c = call('HMGET', K.job_counts(J), 'running', 'active')
+  j = {
+    number = J, id = v[1], queue = tonumber(v[2]), priority = tonumber(v[3]), state = v[4],
+    turn = tonumber(v[5]), max_parallel = tonumber(v[6]), on_all = v[7], on_fail = v[8],
+    offered = v[9] == '1', state_at = tonumber(v[10]), modified = tonumber(v[11]),
+    agent = v[12], disable_option = v[13], uses_deps = v[14] == '1', max_retry = tonumber(v[15]),
+    running = tonumber(c[1] or 0), active = tonumber(c[2] or 0),
+  }
+  job_cache[J] = j
+  return j
+end
+
+local function job_of(id)
+  local J = call('HGET', K.job_ids(), string.lower(id))
+  return J and job(tonumber(J))
+end
+
+-- Counts of the job as this script has changed them so far.
+local function pending(j, name)
+  local d = count_deltas[j.number]
+  return j[name] + (d and d[name] or 0)
+end
+
+local function flush_tasks_and_counts()
+  for J, d in pairs(count_deltas) do
+    local j = job_cache[J]
+    if j then
+      j.running, j.active = j.running + (d.running or 0), j.active + (d.active or 0)
+    end
+  end
+  flush_tasks()
+end
+
+local function set_job_state(j, state)
+  if j.state == state then return end
+  j.modified = changed(j.modified)
+  call('HSET', K.job(j.number), 'previous', j.state, 'previous_at', j.state_at,
+    'state', state, 'state_at', now, 'modified', j.modified)
+  j.state, j.state_at = state, now
+end
+
+-- A job that has work beyond one script's measure (kill what runs, delete what
+-- is left) is stepped by the engine until its state says it is over.
+local function step_later(J) due('job:' .. J, now) end
+
+local function end_job(j, state, reason)
+  set_job_state(j, state)
+  if reason then call('HSET', K.job(j.number), 'reason', reason) end
+  step_later(j.number)
+end
+
+-- spec/behaviour.md, 9: terminatejob acts when every task is completed, none at all included.
+local function check_all_complete(j)
+  if j.on_all == 'terminatejob' and j.state == 'active' and pending(j, 'running') == 0 and pending(j, 'active') == 0 then
+    end_job(j, 'terminating', 'AllTasksComplete')
+    return true
+  end
+  return false
+end

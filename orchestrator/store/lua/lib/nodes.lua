@@ -1,0 +1,82 @@
+-- Nodes: facts, slots, inboxes. A node is open when it may be given tasks.
+
+local node_cache = {}
+local NODE_FIELDS = {'id', 'pool', 'boot', 'state', 'scheduling', 'free', 'slots', 'running', 'seq', 'queue',
+  'total_run', 'total_ok', 'state_at', 'dedicated'}
+
+local function node(N)
+  local n = node_cache[N]
+  if n ~= nil then return n end
+  local v = call('HMGET', K.node(N), unpack(NODE_FIELDS))
+  if not v[1] then node_cache[N] = false; return false end
+  n = {
+    number = N, id = v[1], pool = tonumber(v[2]), boot = tonumber(v[3]), state = v[4], scheduling = v[5],
+    free = tonumber(v[6]), slots = tonumber(v[7]), running = tonumber(v[8]), seq = tonumber(v[9]),
+    queue = tonumber(v[10]), total_run = tonumber(v[11]), total_ok = tonumber(v[12]),
+    state_at = tonumber(v[13]), dedicated = v[14], dirty = false,
+  }
+  node_cache[N] = n
+  return n
+end
+
+local function set_node_state(n, state)
+  if n.state ~= state then n.state, n.state_at, n.dirty = state, now, true end
+end
+
+-- A node in service is idle, running, or offline when scheduling is disabled and nothing runs.
+local function settle_node_state(n)
+  if n.state ~= 'idle' and n.state ~= 'running' and n.state ~= 'offline' then return end
+  if n.running > 0 then set_node_state(n, 'running')
+  elseif n.scheduling == 'disabled' then set_node_state(n, 'offline')
+  else set_node_state(n, 'idle') end
+end
+
+local function in_service(n) return n.scheduling == 'enabled' and (n.state == 'idle' or n.state == 'running') end
+
+-- Keeps the set of open nodes true; the reserved node of a claim is not open.
+local function sync_open(n)
+  local reserved = call('HGET', K.queue(n.queue), 'claim_node')
+  if in_service(n) and n.free > 0 and tonumber(reserved or 0) ~= n.number then
+    call('ZADD', K.queue_open(n.queue), n.free, padded(n.number))
+  else
+    call('ZREM', K.queue_open(n.queue), padded(n.number))
+  end
+end
+
+local function flush_nodes()
+  for N, n in pairs(node_cache) do
+    if n and n.dirty then
+      call('HSET', K.node(N), 'state', n.state, 'state_at', n.state_at, 'scheduling', n.scheduling, 'free', n.free,
+        'running', n.running, 'seq', n.seq, 'total_run', n.total_run, 'total_ok', n.total_ok)
+      sync_open(n)
+      n.dirty = false
+    end
+  end
+end
+
+local function send(n, message)
+  n.seq = n.seq + 1
+  n.dirty = true
+  message.v, message.seq = 1, n.seq
+  call('RPUSH', K.inbox(n.number, n.boot), cmsgpack.pack(message))
+end
+
+-- What the node holds: {J, T, attempt, slots, seq} for each, by number.
+local function held(N)
+  local out = {}
+  local raw = call('HGETALL', K.node_tasks(N))
+  for i = 1, #raw, 2 do
+    local J, T = string.match(raw[i], '^(%d+)%.(%d+)$')
+    local attempt, slots, seq = string.match(raw[i + 1], '^(%d+):(%d+):(%d+)$')
+    out[#out + 1] = {tonumber(J), tonumber(T), tonumber(attempt), tonumber(slots), tonumber(seq)}
+  end
+  table.sort(out, function(x, y) return x[1] < y[1] or (x[1] == y[1] and x[2] < y[2]) end)
+  return out
+end
+
+-- The node no longer holds the task: its slots are free again.
+local function release(n, J, T, slots)
+  call('HDEL', K.node_tasks(n.number), J .. '.' .. T)
+  n.free, n.running, n.dirty = n.free + slots, n.running - 1, true
+  settle_node_state(n)
+end

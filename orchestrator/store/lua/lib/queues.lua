@@ -1,0 +1,59 @@
+-- The ready index: queue -> level (priority, slots) -> jobs by turn -> tasks by number.
+-- Only jobs that offer (active, below maxParallelTasks) are in it, so that no
+-- script walks past what cannot run. docs/architecture.md, "Scheduling policy".
+
+local function enter_class(j, slots)
+  call('ZADD', K.queue_class(j.queue, j.priority, slots), j.turn, padded(j.number))
+  call('ZADD', K.queue_levels(j.queue), -j.priority, j.priority .. ':' .. slots)
+end
+
+local function leave_class(j, slots)
+  local key = K.queue_class(j.queue, j.priority, slots)
+  call('ZREM', key, padded(j.number))
+  if call('EXISTS', key) == 0 then
+    call('ZREM', K.queue_levels(j.queue), j.priority .. ':' .. slots)
+  end
+end
+
+local function classes(J) return call('ZRANGE', K.job_classes(J), 0, -1) end
+
+local function set_offered(j, offered)
+  if j.offered == offered then return end
+  j.offered = offered
+  call('HSET', K.job(j.number), 'offered', offered and '1' or '0')
+  for _, slots in ipairs(classes(j.number)) do
+    if offered then enter_class(j, slots) else leave_class(j, slots) end
+  end
+end
+
+-- To be called after whatever may change whether the job offers.
+local function refresh_offer(j)
+  set_offered(j, j.state == 'active' and (j.max_parallel < 0 or pending(j, 'running') < j.max_parallel))
+end
+
+-- Tasks of one size become ready.
+local function ready_tasks(j, slots, numbers)
+  local args = {}
+  for _, T in ipairs(numbers) do args[#args + 1] = T; args[#args + 1] = T end
+  many('ZADD', K.job_ready(j.number, slots), args)
+  if call('ZADD', K.job_classes(j.number), slots, slots) == 1 and j.offered then enter_class(j, slots) end
+end
+
+local function unready(j, slots, T)
+  local key = K.job_ready(j.number, slots)
+  if call('ZREM', key, T) == 0 then return end
+  if call('EXISTS', key) == 0 then
+    call('ZREM', K.job_classes(j.number), slots)
+    if j.offered then leave_class(j, slots) end
+  end
+end
+
+local function queue_number(pool_id)
+  local key = string.lower(pool_id)
+  local Q = call('HGET', K.queue_ids(), key)
+  if Q then return tonumber(Q) end
+  Q = call('HINCRBY', K.seq(), 'queue', 1)
+  call('HSET', K.queue_ids(), key, Q)
+  call('HSET', K.queue(Q), 'id', pool_id, 'turn', 0)
+  return Q
+end

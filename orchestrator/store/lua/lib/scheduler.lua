@@ -1,0 +1,237 @@
+-- The scheduler: docs/architecture.md, "Scheduling policy", numbered alike.
+-- orchestrator/domain/scheduling.py is its twin in plain Python.
+
+local SCHEDULE_BUDGET = 100
+local CLAIM_NONE = {'claim_job', '', 'claim_task', '', 'claim_slots', '', 'claim_since', '', 'claim_node', ''}
+
+local function load_queue(Q)
+  local v = call('HMGET', K.queue(Q), 'pool', 'turn', 'claim_job', 'claim_task', 'claim_slots', 'claim_since',
+    'claim_node', 'patience')
+  local q = {number = Q, pool = tonumber(v[1]), turn = tonumber(v[2] or 0)}
+  if not q.pool then return nil end
+  local p = call('HMGET', K.pool(q.pool), 'state', 'slots', 'fill', 'id')
+  if p[1] ~= 'active' then return nil end
+  q.slots, q.fill, q.pool_id = tonumber(p[2]), p[3], p[4]
+  if v[3] and v[3] ~= '' then
+    q.claim = {job = tonumber(v[3]), task = tonumber(v[4]), slots = tonumber(v[5]), since = tonumber(v[6]),
+      node = v[7] ~= '' and tonumber(v[7]) or nil}
+  end
+  q.patience = tonumber(call('HGET', K.meta(), 'patience') or 30000000)
+  return q
+end
+
+local function save_claim(q)
+  local c = q.claim
+  if c then
+    call('HSET', K.queue(q.number), 'claim_job', c.job, 'claim_task', c.task, 'claim_slots', c.slots,
+      'claim_since', c.since, 'claim_node', c.node or '')
+  else
+    call('HSET', K.queue(q.number), unpack(CLAIM_NONE))
+  end
+end
+
+-- Forgets the claim; a reserved node is open again.
+local function drop_claim(q)
+  local N = q.claim.node
+  q.claim = nil
+  save_claim(q)
+  if N and node(N) then sync_open(node(N)) end
+end
+
+-- The top level: its priority and its classes that could ever run (slots <= S).
+local function top_level(q)
+  local all = call('ZRANGE', K.queue_levels(q.number), 0, 0, 'WITHSCORES')
+  local score = all[2]
+  while score do
+    local sizes = {}
+    for _, level in ipairs(call('ZRANGEBYSCORE', K.queue_levels(q.number), score, score)) do
+      local slots = tonumber(string.match(level, ':(%d+)$'))
+      if slots <= q.slots then sizes[#sizes + 1] = slots end
+    end
+    if #sizes > 0 then
+      table.sort(sizes)
+      return 0 - tonumber(score), sizes -- not -score: minus zero would be spelled "-0" in a key
+    end
+    score = call('ZRANGEBYSCORE', K.queue_levels(q.number), '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  end
+end
+
+-- Job with least (turn, number) among classes in [low, high], and its lowest task there.
+local function first_task(q, priority, sizes, low, high)
+  local best, best_turn
+  for _, slots in ipairs(sizes) do
+    if slots >= low and slots <= high then
+      local head = call('ZRANGE', K.queue_class(q.number, priority, slots), 0, 0, 'WITHSCORES')
+      local J, turn = tonumber(head[1]), tonumber(head[2])
+      if not best or turn < best_turn or (turn == best_turn and J < best) then best, best_turn = J, turn end
+    end
+  end
+  if not best then return nil end
+  local T, size
+  for _, slots in ipairs(sizes) do
+    if slots >= low and slots <= high then
+      local head = call('ZRANGE', K.job_ready(best, slots), 0, 0, 'WITHSCORES')[2]
+      if head and (not T or tonumber(head) < T) then T, size = tonumber(head), slots end
+    end
+  end
+  return best, T, size
+end
+
+local function most_free(q)
+  local top = call('ZREVRANGE', K.queue_open(q.number), 0, 0, 'WITHSCORES')
+  return tonumber(top[2] or 0)
+end
+
+local function affinity_node(q, J, T, size)
+  local id = call('HGET', K.task_affinity(J), T)
+  local N = id and call('HGET', K.pool_node_ids(q.pool), string.lower(id))
+  local free = N and call('ZSCORE', K.queue_open(q.number), padded(tonumber(N)))
+  if free and tonumber(free) >= size then return tonumber(N) end
+end
+
+local function choose_node(q, size, free, fill)
+  local key = K.queue_open(q.number)
+  if fill == 'pack' then free = call('ZRANGEBYSCORE', key, size, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] end
+  return tonumber(call('ZRANGEBYSCORE', key, free, free, 'LIMIT', 0, 1)[1])
+end
+
+-- Takes a task off the ready index and the slots off the node; commit() writes the rest.
+local function take(q, plan, j, T, size, N)
+  unready(j, size, T)
+  q.turn = q.turn + 1
+  j.turn = q.turn
+  plan.jobs[j.number] = true
+  if j.offered then
+    for _, slots in ipairs(classes(j.number)) do enter_class(j, slots) end
+  end
+  local n = node(N)
+  n.free, n.running, n.dirty = n.free - size, n.running + 1, true
+  settle_node_state(n)
+  sync_open(n)
+  plan[#plan + 1] = {j.number, T, size, N}
+  count(j.number, 'active', -1, size)
+  count(j.number, 'running', 1, size)
+  refresh_offer(j)
+end
+
+-- 2: is the claim still a claim?
+local function claim_holds(q, priority)
+  local c = q.claim
+  local j = job(c.job)
+  return j and j.offered and j.queue == q.number and j.priority == priority and c.slots <= q.slots
+    and call('ZSCORE', K.job_ready(c.job, c.slots), c.task)
+end
+
+-- 2, 3, 4: the claim. True when the claimed task was assigned.
+local function serve_claim(q, plan, priority)
+  local c = q.claim
+  if not c then return false end
+  if not claim_holds(q, priority) then drop_claim(q); return false end
+  if c.node and not (node(c.node) and in_service(node(c.node))) then
+    c.node = nil
+    save_claim(q)
+  end
+  if not c.node and now - c.since >= q.patience then
+    local free = most_free(q)
+    if free > 0 then
+      c.node = choose_node(q, 1, free, 'spread')
+      save_claim(q)
+      sync_open(node(c.node))
+    end
+  end
+  if not c.node or node(c.node).free < c.slots then return false end
+  q.claim = nil
+  save_claim(q)
+  take(q, plan, job(c.job), c.task, c.slots, c.node)
+  return true
+end
+
+-- 7: remembers who is being passed over.
+local function claim_for_misfit(q, priority, sizes, free)
+  if q.claim or sizes[#sizes] <= free then return end
+  local J, T, size = first_task(q, priority, sizes, free + 1, q.slots)
+  if J then
+    q.claim = {job = J, task = T, slots = size, since = now}
+    save_claim(q)
+  end
+end
+
+-- One assignment, or none.
+local function step(q, plan)
+  local priority, sizes = top_level(q)
+  if not priority then
+    if q.claim then drop_claim(q) end
+    return false
+  end
+  if serve_claim(q, plan, priority) then return true end
+  local free = most_free(q)
+  local J, T, size
+  if free >= sizes[1] then J, T, size = first_task(q, priority, sizes, 1, free) end
+  if not J then return false end
+  claim_for_misfit(q, priority, sizes, free)
+  local N = affinity_node(q, J, T, size) or choose_node(q, size, free, q.fill)
+  take(q, plan, job(J), T, size, N)
+  return true
+end
+
+-- Writes the assignments: states, what nodes hold, one inbox message per node.
+local function commit(q, plan)
+  local by_job, by_node, nodes = {}, {}, {}
+  for _, p in ipairs(plan) do
+    local J, N = p[1], p[4]
+    by_job[J] = by_job[J] or {}
+    table.insert(by_job[J], p[2])
+    if not by_node[N] then by_node[N] = {}; nodes[#nodes + 1] = N end
+    table.insert(by_node[N], p)
+  end
+  local specs = {}
+  for J, numbers in pairs(by_job) do
+    load_tasks(J, numbers)
+    local raw = hmget(K.task_specs(J), numbers)
+    specs[J] = {}
+    for i, T in ipairs(numbers) do specs[J][T] = raw[i] end
+  end
+  for _, N in ipairs(nodes) do
+    local n, jobs, tasks, holds, named = node(N), {}, {}, {}, {}
+    for _, p in ipairs(by_node[N]) do
+      local J, T, size = p[1], p[2], p[3]
+      local t = task(J, T)
+      t[F.prev], t[F.prev_at] = t[F.state], t[F.state_at]
+      t[F.state], t[F.state_at] = RUNNING, now
+      t[F.attempt], t[F.node], t[F.started] = t[F.attempt] + 1, N, now
+      touch(J, T)
+      if not named[J] then named[J] = true; jobs[#jobs + 1] = {J, job(J).id, job(J).agent} end
+      tasks[#tasks + 1] = {J, T, t[F.attempt], specs[J][T], t[F.retries]}
+      holds[#holds + 1] = J .. '.' .. T
+      holds[#holds + 1] = t[F.attempt] .. ':' .. size .. ':' .. (n.seq + 1)
+    end
+    many('HSET', K.node_tasks(N), holds)
+    send(n, {kind = 'run', jobs = jobs, tasks = tasks})
+  end
+  for J in pairs(plan.jobs) do call('HSET', K.job(J), 'turn', job(J).turn) end
+  call('HSET', K.queue(q.number), 'turn', q.turn)
+end
+
+-- Assigns what can be assigned; the engine is rung when the budget ends first.
+local function schedule(Q)
+  flush_nodes()
+  local q = load_queue(Q)
+  if not q then return 0 end
+  local plan = {jobs = {}}
+  while #plan < SCHEDULE_BUDGET and step(q, plan) do end
+  if #plan > 0 then commit(q, plan) end
+  if #plan >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
+  return #plan
+end
+
+-- The end of every transition: dependencies first, then the queues they may have fed, then what was changed.
+local function finish(queues)
+  work_all_todos()
+  for J, d in pairs(count_deltas) do
+    local j = job_cache[J]
+    if j then queues[j.queue] = true; refresh_offer(j); check_all_complete(j) end
+  end
+  for Q in pairs(queues) do schedule(Q) end
+  flush_nodes()
+  flush_tasks_and_counts()
+end

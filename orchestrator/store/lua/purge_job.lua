@@ -1,0 +1,43 @@
+-- Deletes up to 250 tasks of a deleted job, then the job itself.
+-- a: job
+-- returns {1, over (0|1), J's id}; does nothing unless the job is deleting with nothing running
+local j = job(a.job)
+if not j then return done(1, '') end
+if j.state ~= 'deleting' or pending(j, 'running') > 0 then return done(0, j.id) end
+local J = j.number
+local scan = call('HSCAN', K.task_states(J), 0, 'COUNT', 250)
+local numbers = {}
+for i = 1, #scan[2], 2 do
+  numbers[#numbers + 1] = scan[2][i]
+  local t = cmsgpack.unpack(scan[2][i + 1])
+  local spec = (t[F.waiting] > 0) and call('HGET', K.task_specs(J), scan[2][i])
+  if spec then
+    local ids, ranges = parents_of(cjson.decode(spec).dependsOn)
+    for _, id in ipairs(ids) do call('UNLINK', K.dep_children(J, id)) end
+    for _, range in ipairs(ranges) do
+      local at = call('HGET', K.dep_ranges(J), range)
+      if at then call('UNLINK', K.dep_watch(J, at)) end
+      call('UNLINK', K.dep_range_children(J, range))
+    end
+  end
+end
+if #numbers > 0 then
+  many('HDEL', K.task_states(J), numbers)
+  many('HDEL', K.task_specs(J), numbers)
+  return done(0, j.id)
+end
+-- Nothing of it is left here: its directories on the nodes go too.
+local P = call('HGET', K.queue(j.queue), 'pool')
+for _, N in ipairs(P and call('ZRANGE', K.pool_nodes(P), 0, -1) or {}) do
+  local n = node(tonumber(N))
+  if n and n.boot > 0 then send(n, {kind = 'clean', dirs = {{J, j.id, false, false}}}) end
+end
+flush_nodes()
+for _, slots in ipairs(classes(J)) do call('UNLINK', K.job_ready(J, slots)) end
+call('HDEL', K.job_ids(), string.lower(j.id))
+call('ZREM', K.jobs(), J)
+call('ZREM', K.due(), 'job:' .. J, 'wall:' .. J)
+call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task_states(J), K.task_failures(J),
+  K.task_stories(J), K.task_affinity(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
+  K.dep_ranges(J), K.dep_todo(J))
+return done(1, j.id)

@@ -1,0 +1,7 @@
+-- Runs the scheduler of a queue, after a full budget or to be sure.
+-- a: queue (number)
+-- returns {1, assigned}
+local n = schedule(a.queue)
+flush_nodes()
+flush_tasks_and_counts()
+return done(n)

@@ -1,0 +1,30 @@
+-- Winds a job down: ends what runs on the next 20 nodes, and closes the job when nothing runs.
+-- a: job, after (node number, 0 at first)
+-- returns {1, next node number or 0 when all were visited, state, running tasks left}
+local j = job(a.job)
+if not j then return done(0, 'gone', 0) end
+if j.state ~= 'disabling' and j.state ~= 'terminating' and j.state ~= 'deleting' then
+  return done(0, j.state, pending(j, 'running'))
+end
+local following = 0
+local P = call('HGET', K.queue(j.queue), 'pool')
+local option = j.state == 'disabling' and j.disable_option or 'terminate'
+if P and option ~= 'wait' and pending(j, 'running') > 0 then
+  local nodes = call('ZRANGEBYSCORE', K.pool_nodes(P), '(' .. a.after, '+inf', 'LIMIT', 0, 20)
+  for _, N in ipairs(nodes) do
+    local n = node(tonumber(N))
+    if n then end_tasks_of(n, 'the job is ' .. j.state, option, j.number) end
+  end
+  if #nodes == 20 then following = tonumber(nodes[20]) end
+end
+if following == 0 and pending(j, 'running') == 0 then
+  if j.state == 'disabling' then
+    set_job_state(j, 'disabled')
+  elseif j.state == 'terminating' then
+    set_job_state(j, 'completed')
+    call('HSET', K.job(j.number), 'ended', now)
+    call('HINCRBY', K.meta(), 'active_jobs', -1)
+  end
+end
+finish({[j.queue] = true})
+return done(following, j.state, pending(j, 'running'))

@@ -1,0 +1,29 @@
+-- Replaces what may change of a job.
+-- a: id, expect, body, agent, pool_id, priority, max_parallel, on_all, max_retry, wall (us, 0: none)
+-- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, OperationInvalidForCurrentState, Changed
+local j = job_of(a.id)
+if not j then return refuse('JobNotFound') end
+if a.expect ~= 0 and j.modified ~= a.expect then return refuse('Changed') end
+local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
+if OVER[j.state] then return refuse(OVER[j.state]) end
+local J = j.number
+local old_queue = j.queue
+local pool_id = call('HGET', K.job(J), 'pool_id')
+if string.lower(a.pool_id) ~= string.lower(pool_id) and j.state ~= 'disabled' then
+  return refuse('OperationInvalidForCurrentState', 'poolInfo can be changed only while the job is disabled')
+end
+local offered = j.offered
+set_offered(j, false)
+j.queue, j.priority, j.max_parallel, j.on_all = queue_number(a.pool_id), a.priority, a.max_parallel, a.on_all
+if j.queue ~= old_queue then j.turn = tonumber(call('HGET', K.queue(j.queue), 'turn') or 0) end
+j.modified = changed(j.modified)
+call('HSET', K.job(J), 'body', a.body, 'agent', a.agent, 'pool_id', a.pool_id, 'queue', j.queue, 'turn', j.turn,
+  'priority', a.priority, 'max_parallel', a.max_parallel, 'on_all', a.on_all, 'max_retry', a.max_retry,
+  'wall', a.wall, 'modified', j.modified)
+call('ZREM', K.due(), 'wall:' .. J)
+if a.wall > 0 then due('wall:' .. J, tonumber(call('HGET', K.job(J), 'created')) + a.wall) end
+refresh_offer(j)
+check_all_complete(j)
+refresh_offer(j)
+finish({[j.queue] = true, [old_queue] = true})
+return done(J)

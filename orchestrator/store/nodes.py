@@ -1,0 +1,181 @@
+"""Compute nodes: read, and ask for change."""
+
+import json
+import time
+from typing import Any
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.facts import Node
+from orchestrator.store.base import Part, numbers_page
+
+
+class Nodes(Part):
+    async def get(self, pool_id: str, node_id: str) -> Node:
+        """One node of a pool.
+
+        Raises:
+            Refused: PoolNotFound, NodeNotFound.
+        """
+        pool = await self._pool(pool_id)
+        number = await self.redis(lambda r: r.hget(self.keys("pool_node_ids", pool=pool), node_id.lower()))
+        node = await self.by_number(int(number)) if number else None
+        if node is None:
+            raise Refused("NodeNotFound", f"The specified node does not exist: {node_id}")
+        return node
+
+    async def by_number(self, number: int) -> Node | None:
+        return (await self._read([number]))[0]
+
+    async def page(self, pool_id: str, after: int = 0, limit: int = 1000) -> tuple[list[Node], int | None]:
+        pool = await self._pool(pool_id)
+        numbers, following = await numbers_page(self, self.keys("pool_nodes", pool=pool), after, limit)
+        return [n for n in await self._read(numbers) if n], following
+
+    async def of_pool(self, pool: int) -> list[Node]:
+        """All nodes of a pool, by its number."""
+        numbers = await self.redis(lambda r: r.zrange(self.keys("pool_nodes", pool=pool), 0, -1))
+        return [n for n in await self._read([int(n) for n in numbers]) if n]
+
+    async def all(self) -> list[Node]:
+        """Every node of the account."""
+        pools = await self.redis(lambda r: r.zrange(self.keys("pools"), 0, -1))
+        return [node for pool in pools for node in await self.of_pool(int(pool))]
+
+    async def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Nodes by pool id, kind (dedicated, lowPriority) and state."""
+        out: dict[str, dict[str, dict[str, int]]] = {}
+        for number in await self.redis(lambda r: r.zrange(self.keys("pools"), 0, -1)):
+            pool_id = await self.redis(lambda r, n=number: r.hget(self.keys("pool", pool=int(n)), "id"))
+            if pool_id is None:
+                continue
+            kinds: dict[str, dict[str, int]] = {"dedicated": {}, "lowPriority": {}}
+            for node in await self.of_pool(int(number)):
+                kind = kinds["dedicated" if node.dedicated else "lowPriority"]
+                kind[node.state] = kind.get(node.state, 0) + 1
+            out[pool_id.decode()] = kinds
+        return out
+
+    async def reboot(self, pool_id: str, node_id: str, option: str = "requeue") -> Node:
+        """Reboot a node; what runs there is requeued, terminated, or waited for (taskcompletion).
+
+        Raises:
+            Refused: PoolNotFound, NodeNotFound, NodeBeing..., OperationInvalidForCurrentState, UnsupportedProperty.
+        """
+        if option == "retaineddata":
+            raise Refused("UnsupportedProperty", "retaineddata is not built yet", PropertyName="nodeRebootOption")
+        await self.call("reboot_node", pool_id=pool_id, node_id=node_id, option=option)
+        return await self.get(pool_id, node_id)
+
+    async def create(self, pool: int, dedicated: int, low_priority: int) -> list[Node]:
+        """Make up to 100 node records (state creating, boot 0), never more than the targets want."""
+        stamp = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime(await self._scripts.now() / 1_000_000))
+        (numbers,) = await self.call("create_nodes", pool=pool, dedicated=dedicated, low=low_priority, stamp=stamp)
+        return [n for n in await self._read(list(numbers or [])) if n]
+
+    async def boot(self, number: int, ip: str, start_task: dict[str, Any] | None) -> tuple[int, int]:
+        """Begin a new boot: (its number, the one before). What the node held is requeued.
+
+        Raises:
+            Refused: NodeNotFound, NodeLeaving.
+        """
+        text = json.dumps(start_task) if start_task else ""
+        boot, before = await self.call("boot_node", node=number, ip=ip, start_task=text)
+        return boot, before
+
+    async def failed(self, number: int, boot: int, code: str, message: str) -> bool:
+        """The node could not be made: unusable, with its error."""
+        (changed,) = await self.call(
+            "fail_node", node=number, boot=boot, error=json.dumps([{"code": code, "message": message}])
+        )
+        return bool(changed)
+
+    async def lose(self, number: int, boot: int) -> bool:
+        """Silent for too long: unknown, its tasks requeued. No-op for an older boot or a node lost already."""
+        (lost,) = await self.call("lose_node", node=number, boot=boot)
+        return bool(lost)
+
+    async def leave(self, pool: int, number: int) -> bool:
+        """Start leaving by the pool's deallocation option; True when nothing runs there any more."""
+        (empty,) = await self.call("leave_node", node=number)
+        return bool(empty)
+
+    async def forget(self, number: int) -> int:
+        """The node is gone. Returns its last boot."""
+        (boot,) = await self.call("forget_node", node=number)
+        return boot
+
+    async def send(self, number: int, message: dict[str, Any]) -> int:
+        """Put one message in the node's inbox; returns its sequence number.
+
+        Raises:
+            Refused: NodeNotFound.
+        """
+        (seq,) = await self.call("send_node", node=number, message=message)
+        return seq
+
+    async def _pool(self, pool_id: str) -> int:
+        number = await self.redis(lambda r: r.hget(self.keys("pool_ids"), pool_id.lower()))
+        if number is None:
+            raise Refused("PoolNotFound", f"The specified pool does not exist: {pool_id}")
+        return int(number)
+
+    async def _read(self, numbers: list[int]) -> list[Node | None]:
+        hashes = await self.hashes([self.keys("node", node=n) for n in numbers])
+        held = await self.pipeline(lambda p: [p.hvals(self.keys("node_tasks", node=n)) for n in numbers])
+        recent = await self.pipeline(lambda p: [p.lrange(self.keys("node_recent", node=n), 0, -1) for n in numbers])
+        pools = {h["pool"] for h in hashes if h}
+        names = await self.pipeline(lambda p: [p.hget(self.keys("pool", pool=int(n)), "id") for n in pools])
+        pool_ids = {n: (name or b"").decode() for n, name in zip(pools, names, strict=True)}
+        rows = zip(numbers, hashes, held, recent, strict=True)
+        return [_node(n, h, pool_ids[h["pool"]], tasks, last) if h else None for n, h, tasks, last in rows]
+
+
+def _pair(text: bytes) -> tuple[int, int]:
+    job, task = text.split(b".")
+    return int(job), int(task)
+
+
+def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recent: list[bytes]) -> Node:
+    return Node(
+        number=number,
+        id=h["id"],
+        pool=int(h["pool"]),
+        pool_id=pool_id,
+        boot=int(h["boot"]),
+        state=h["state"],
+        state_at=int(h["state_at"]),
+        scheduling=h["scheduling"],
+        allocated_at=int(h["allocated_at"]),
+        booted_at=int(h["booted_at"]),
+        dedicated=h["dedicated"] == "1",
+        ip=h["ip"],
+        slots=int(h["slots"]),
+        free=int(h["free"]),
+        running_tasks=int(h["running"]),
+        running_slots=sum(int(value.split(b":")[1]) for value in held),
+        total_run=int(h["total_run"]),
+        total_succeeded=int(h["total_ok"]),
+        vm_size=h["vm_size"],
+        agent_version=h.get("agent_version", ""),
+        start_task=json.loads(h["start_task"]) if h.get("start_task") else None,
+        start_info=_start_info(h),
+        errors=json.loads(h["errors"]),
+        recent=[_pair(text) for text in recent],
+    )
+
+
+def _start_info(h: dict[str, str]) -> dict[str, Any] | None:
+    """The agent tells ages; times are made of when the report was taken (microseconds)."""
+    if not h.get("start_info"):
+        return None
+    info = json.loads(h["start_info"])
+    at = int(h["start_info_at"])
+    for age, time_name in (
+        ("startAgeUs", "startTimeUs"),
+        ("endAgeUs", "endTimeUs"),
+        ("lastRetryAgeUs", "lastRetryTimeUs"),
+    ):
+        if age in info:
+            info[time_name] = at - int(info.pop(age))
+    info.pop("waitForSuccess", None)
+    return info

@@ -1,0 +1,100 @@
+"""The packed state of a task, as lua/lib/tasks.lua writes it, and the facts made of it."""
+
+import json
+from typing import Any
+
+import msgpack
+
+from orchestrator.domain.facts import Attempt, Task
+
+STATES = ("active", "preparing", "running", "completed")
+RESULTS = ("", "success", "failure")
+INHERIT = -2
+HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
+
+(
+    STATE, STATE_AT, PREV, PREV_AT, ATTEMPT, RETRIES, REQUEUES, NODE, STARTED, ENDED, EXIT, RESULT, SLOTS, MAX_RETRY,
+    CREATED, MODIFIED, WAITING, FLAGS, LAST_RETRY, LAST_REQUEUE, LOSSES,
+) = range(21)  # fmt: skip
+
+
+def unpack(raw: bytes) -> list[Any]:
+    return msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+
+
+def failure_of(state: list[Any], raw: bytes | None) -> dict[str, Any] | None:
+    """Wire TaskFailureInformation; a plain non-zero exit is not stored, it follows from the state."""
+    if RESULTS[state[RESULT]] != "failure":
+        return None
+    if raw is None:
+        return {
+            "category": "UserError",
+            "code": "FailureExitCode",
+            "message": "The task exited with an exit code representing a failure",
+            "details": [
+                {"name": "Message", "value": "The task process exited with an unexpected exit code"},
+                {"name": "AdditionalErrorCode", "value": "FailureExitCode"},
+            ],
+        }
+    _, category, code, message, details = unpack(raw)
+    failure = {"category": category, "code": code, "message": message}
+    if details:
+        failure["details"] = json.loads(details)
+    return failure
+
+
+def task(
+    job: int, number: int, spec: bytes, raw: bytes, failure: bytes | None, node_name: str, job_max_retry: int
+) -> Task:
+    state = unpack(raw)
+    body = json.loads(spec)
+    node_id, _, pool_id = node_name.partition("|")
+    return Task(
+        job=job,
+        number=number,
+        id=body["id"],
+        body=body,
+        state=STATES[state[STATE]],
+        state_at=state[STATE_AT],
+        previous=STATES[state[PREV]] if state[PREV] >= 0 else "",
+        previous_at=state[PREV_AT],
+        created=state[CREATED],
+        modified=state[MODIFIED],
+        attempt=state[ATTEMPT],
+        retries=state[RETRIES],
+        last_retry=state[LAST_RETRY],
+        requeues=state[REQUEUES],
+        last_requeue=state[LAST_REQUEUE],
+        slots=state[SLOTS],
+        max_retry=job_max_retry if state[MAX_RETRY] == INHERIT else state[MAX_RETRY],
+        started=state[STARTED],
+        ended=state[ENDED],
+        exit_code=None if state[EXIT] is False else state[EXIT],
+        failure=failure_of(state, failure),
+        result=RESULTS[state[RESULT]],
+        node=state[NODE],
+        node_id=node_id,
+        pool_id=pool_id,
+        waiting=state[WAITING],
+    )
+
+
+def attempts(state: list[Any], story: bytes | None, names: dict[int, str], failure: bytes | None) -> list[Attempt]:
+    """The ended attempts and notes, then the present attempt if there is one."""
+    out = []
+    for attempt, node, started, ended, outcome, reason, exit_code in unpack(story) if story else []:
+        node_id = names.get(node, "").partition("|")[0]
+        out.append(Attempt(attempt, node_id, started, ended, outcome, reason, exit_code or None))
+    name = names.get(state[NODE], "").partition("|")[0]
+    if STATES[state[STATE]] in ("preparing", "running"):
+        out.append(Attempt(state[ATTEMPT], name, state[STARTED], 0, "running", ""))
+    elif STATES[state[STATE]] == "completed":
+        info = failure_of(state, failure)
+        phase = unpack(failure)[0] if failure else ("exit" if info else "ok")
+        exit_code = None if state[EXIT] is False else state[EXIT]
+        out.append(
+            Attempt(
+                state[ATTEMPT], name, state[STARTED], state[ENDED], phase, info["message"] if info else "", exit_code
+            )
+        )
+    return out

@@ -1,0 +1,99 @@
+"""Loads the Lua transitions, calls them by name and turns refusals into errors."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgpack
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis
+
+from orchestrator.domain.errors import Changed, Refused, Unavailable
+from orchestrator.store import keys
+
+LIBRARIES = ("base", "tasks", "jobs", "queues", "nodes", "dependencies", "ends", "scheduler")
+"""In the order in which they build on each other; every script includes them all."""
+
+
+@cache
+def source(name: str) -> str:
+    """The full text of a script: key names, libraries, the transition itself."""
+    folder = files("orchestrator.store") / "lua"
+    parts = ["local P = ARGV[1]\n", keys.lua_table()]
+    parts += [(folder / "lib" / f"{library}.lua").read_text() for library in LIBRARIES]
+    return "".join([*parts, (folder / f"{name}.lua").read_text()])
+
+
+@cache
+def digest(name: str) -> str:
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+def names() -> Iterable[str]:
+    """Every script there is."""
+    return sorted(f.name[:-4] for f in (files("orchestrator.store") / "lua").iterdir() if f.name.endswith(".lua"))
+
+
+def unavailable(error: Exception) -> Unavailable:
+    text = str(error)
+    if "OOM" in text:
+        return Unavailable("Redis has reached its memory limit; nothing was changed")
+    return Unavailable("Redis cannot be reached or is not ready")
+
+
+REDIS_AWAY = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.BusyLoadingError,
+    redis_errors.ReadOnlyError,
+    redis_errors.OutOfMemoryError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+class Scripts:
+    """Calls transitions of one account. The time of each call is Redis TIME, read in the same round trip."""
+
+    def __init__(self, redis: Redis, account: str) -> None:
+        self._redis = redis
+        self._prefix = keys.prefix(account)
+
+    async def now(self) -> int:
+        """Redis TIME in microseconds."""
+        try:
+            seconds, micros = await self._redis.time()
+        except REDIS_AWAY as error:
+            raise unavailable(error) from error
+        return seconds * 1_000_000 + micros
+
+    async def call(self, name: str, at: int | None = None, **arguments: Any) -> list[Any]:
+        """Run a transition; `at` is the time it happens at, Redis TIME when not given.
+
+        Raises:
+            Refused: with the service's code. Changed: `expect` did not hold. Unavailable: Redis is away or full.
+        """
+        at = await self.now() if at is None else at
+        packed = msgpack.packb(arguments, use_bin_type=False, unicode_errors="surrogateescape")
+        try:
+            raw = await self._run(name, at, packed)
+        except REDIS_AWAY as error:
+            raise unavailable(error) from error
+        except redis_errors.ResponseError as error:
+            if "OOM" in str(error) or "MISCONF" in str(error):
+                raise unavailable(error) from error
+            raise
+        reply = msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+        if reply[0] == 1:
+            return reply[1:]
+        if reply[1] == "Changed":
+            raise Changed
+        raise Refused(reply[1], reply[2])
+
+    async def _run(self, name: str, at: int, packed: bytes) -> bytes:
+        try:
+            return await self._redis.evalsha(digest(name), 0, self._prefix, at, packed)
+        except redis_errors.NoScriptError:
+            return await self._redis.eval(source(name), 0, self._prefix, at, packed)

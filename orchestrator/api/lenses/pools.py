@@ -1,0 +1,70 @@
+"""Changes of pools between api-versions (spec/api.md, 7). Each function is one of them, in place."""
+
+from typing import Any
+
+Object = dict[str, Any]
+
+
+def _rename(holder: Object, old: str, new: str) -> None:
+    if old in holder:
+        holder[new] = holder.pop(old)
+
+
+def dedicated_to_nodes(pool: Object) -> None:
+    """Before 5.0 there were dedicated nodes only."""
+    _rename(pool, "targetDedicated", "targetDedicatedNodes")
+
+
+def nodes_to_dedicated(pool: Object) -> None:
+    _rename(pool, "targetDedicatedNodes", "targetDedicated")
+    _rename(pool, "currentDedicatedNodes", "currentDedicated")
+
+
+def errors_to_error(pool: Object) -> None:
+    """Before 5.0 a pool had one resize error."""
+    errors = pool.pop("resizeErrors", None)
+    if errors:
+        pool["resizeError"] = errors[0]
+
+
+def key_to_linux_user(pool: Object) -> None:
+    """Before 5.0 the private key was a member of the account itself."""
+    for account in _dicts(pool.get("userAccounts")):
+        if "sshPrivateKey" in account:
+            account["linuxUserConfiguration"] = {"sshPrivateKey": account.pop("sshPrivateKey")}
+
+
+def disk_to_image(pool: Object) -> None:
+    """From 4.0 to 5.1 a custom image was the first URI of the OS disk; 6.0 has virtualMachineImageId."""
+    machine = pool.get("virtualMachineConfiguration")
+    disk = machine.pop("osDisk", None) if isinstance(machine, dict) else None
+    uris = disk.get("imageUris") if isinstance(disk, dict) else None
+    if isinstance(uris, list) and uris:
+        machine["imageReference"] = {"virtualMachineImageId": uris[0]}
+
+
+def image_to_disk(pool: Object) -> None:
+    machine = pool.get("virtualMachineConfiguration", {})
+    image = machine.get("imageReference", {}).get("virtualMachineImageId")
+    if image:
+        del machine["imageReference"]
+        machine["osDisk"] = {"imageUris": [image]}
+
+
+def do_not_wait(pool: Object) -> None:
+    """Before 10.0 nodes did not wait for the success of their start task unless told to."""
+    start = pool.get("startTask")
+    if isinstance(start, dict):
+        start.setdefault("waitForSuccess", False)
+
+
+def tasks_to_slots(pool: Object) -> None:
+    _rename(pool, "maxTasksPerNode", "taskSlotsPerNode")
+
+
+def slots_to_tasks(pool: Object) -> None:
+    _rename(pool, "taskSlotsPerNode", "maxTasksPerNode")
+
+
+def _dicts(items: Any) -> list[Object]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

@@ -1,0 +1,108 @@
+"""The kinds of requests and answers: which model of the table each is, and what completes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from orchestrator.api.lenses.versions import Version
+from orchestrator.api.wire import jobs, nodes, pools, table, tasks
+from orchestrator.api.wire.rules import Rules
+
+Body = dict[str, Any]
+Finish = Callable[[Body, Version, Rules], Body]
+
+
+def _as_it_is(body: Body, version: Version, rules: Rules) -> Body:
+    return body
+
+
+@dataclass(frozen=True)
+class Request:
+    """One kind of request: its model in the table, its canonical type, and what fills in the rest."""
+
+    model: str
+    type: Any
+    finish: Finish = _as_it_is
+    optional: bool = False  # the body may be absent or empty
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adapter", TypeAdapter(self.type))
+
+
+def _pool_add(body: Body, version: Version, rules: Rules) -> Body:
+    return pools.finish_add(body, rules)
+
+
+def _pool_patch(body: Body, version: Version, rules: Rules) -> Body:
+    return pools.finish_start_task(body)
+
+
+def _pool_replace(body: Body, version: Version, rules: Rules) -> Body:
+    return pools.finish_start_task({"startTask": None} | body)
+
+
+def _pool_resize(body: Body, version: Version, rules: Rules) -> Body:
+    pools.check_targets(body)
+    pools.check_resize_timeout(body, rules)
+    return {"nodeDeallocationOption": "requeue", "resizeTimeout": "PT15M"} | body
+
+
+def _job_add(body: Body, version: Version, rules: Rules) -> Body:
+    body = jobs.ADD_DEFAULTS | body
+    jobs.fill_constraints(body)
+    return body
+
+
+def _job_patch(body: Body, version: Version, rules: Rules) -> Body:
+    if "constraints" in body:
+        jobs.fill_constraints(body)
+    return body
+
+
+def _job_update(body: Body, version: Version, rules: Rules) -> Body:
+    """PUT: what the api-version knows and the client left out becomes its default."""
+    known = table.fields_of("JobUpdateParameter", version)
+    defaults: Body = jobs.UPDATABLE | {"metadata": None, "maxParallelTasks": -1}
+    body = {name: value for name, value in defaults.items() if name in known} | body
+    jobs.fill_constraints(body)
+    return body
+
+
+def _task_update(body: Body, version: Version, rules: Rules) -> Body:
+    return {"constraints": body.get("constraints") or None}
+
+
+def _node_reboot(body: Body, version: Version, rules: Rules) -> Body:
+    return {"nodeRebootOption": "requeue"} | body
+
+
+REQUESTS = {
+    "pool_add": Request("PoolAddParameter", pools.PoolAdd, _pool_add),
+    "pool_patch": Request("PoolPatchParameter", pools.PoolPatch, _pool_patch),
+    "pool_updateproperties": Request("PoolUpdatePropertiesParameter", pools.PoolUpdateProperties, _pool_replace),
+    "pool_resize": Request("PoolResizeParameter", pools.PoolResize, _pool_resize),
+    "job_add": Request("JobAddParameter", jobs.JobAdd, _job_add),
+    "job_patch": Request("JobPatchParameter", jobs.JobPatch, _job_patch),
+    "job_update": Request("JobUpdateParameter", jobs.JobUpdate, _job_update),
+    "job_disable": Request("JobDisableParameter", jobs.JobDisable),
+    "job_terminate": Request("JobTerminateParameter", jobs.JobTerminate, optional=True),
+    "task_add": Request("TaskAddParameter", tasks.TaskAdd),
+    "task_update": Request("TaskUpdateParameter", tasks.TaskUpdate, _task_update),
+    "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _node_reboot, optional=True),
+}
+
+ANSWERS = {
+    "pool": "CloudPool",
+    "node": "ComputeNode",
+    "job": "CloudJob",
+    "task": "CloudTask",
+    "task_counts": "TaskCountsResult",
+    "node_counts": "PoolNodeCounts",
+    "image": "ImageInformation",
+    "node_agent_sku": "NodeAgentSku",
+    "application": "ApplicationSummary",
+    "node_file": "NodeFile",
+    "task_add_result": "TaskAddResult",
+}

@@ -55,7 +55,7 @@ REDIS_AWAY = (
 
 
 class Scripts:
-    """Calls transitions of one account. The time of each call is Redis TIME, read in the same round trip."""
+    """Calls transitions of one account. They happen at Redis TIME, which the script reads itself."""
 
     def __init__(self, redis: Redis, account: str) -> None:
         self._redis = redis
@@ -75,10 +75,9 @@ class Scripts:
         Raises:
             Refused: with the service's code. Changed: `expect` did not hold. Unavailable: Redis is away or full.
         """
-        at = await self.now() if at is None else at
         packed = msgpack.packb(arguments, use_bin_type=False, unicode_errors="surrogateescape")
         try:
-            raw = await self._run(name, at, packed)
+            raw = await self._run(name, at or 0, packed)
         except REDIS_AWAY as error:
             raise unavailable(error) from error
         except redis_errors.ResponseError as error:

@@ -1,11 +1,15 @@
 -- Shared by every script, included before it.
--- ARGV[1] the account's key prefix, ARGV[2] the time in microseconds (Redis TIME,
--- read by the caller), ARGV[3] the script's arguments as one msgpack map.
+-- ARGV[1] the account's key prefix, ARGV[2] the time in microseconds (0: the server's
+-- own, docs/decisions/001), ARGV[3] the script's arguments as one msgpack map.
 -- Every script returns one msgpack array: {1, ...} done, {0, code, message} refused.
 -- A refusal has changed nothing: scripts decide first and write after.
 
 local call = redis.call
 local now = tonumber(ARGV[2])
+if now == 0 then
+  local t = call('TIME')
+  now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+end
 local a = cmsgpack.unpack(ARGV[3])
 
 local function done(...) return cmsgpack.pack({1, ...}) end

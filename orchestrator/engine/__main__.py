@@ -1,0 +1,25 @@
+"""`python -m orchestrator.engine`: the engine process, configured by FARM_* (orchestrator/settings.py)."""
+
+import asyncio
+import contextlib
+import signal
+
+from orchestrator import wiring
+from orchestrator.engine.service import Engine
+from orchestrator.settings import Settings
+
+
+async def main() -> None:
+    settings = Settings()
+    store = await wiring.open_store(settings)
+    engine = asyncio.create_task(Engine(store, settings).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, engine.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await engine
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,58 @@
+"""Starts, runs and stops the engine's duties."""
+
+import asyncio
+
+from orchestrator.engine.access import NodeUsers
+from orchestrator.engine.duty import keep_doing
+from orchestrator.engine.heartbeats import Heartbeats
+from orchestrator.engine.jobs import JobEnds
+from orchestrator.engine.pools import PoolSizes
+from orchestrator.engine.reports import Reports
+from orchestrator.engine.timers import Timers
+from orchestrator.settings import Settings
+from orchestrator.store import Store
+
+
+class Engine:
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._settings = settings
+        jobs, self._pools = JobEnds(store), PoolSizes(store)
+        self._timers = Timers(store, {"job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile})
+        self._reports = Reports(store, self._timers)
+        self._heartbeats = Heartbeats(store, settings.lost_after)
+        self._users = NodeUsers(store)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(keep_doing("start", self._start, _nothing))
+            duties.create_task(keep_doing("reports", self._reports.run_once, self._recover))
+            duties.create_task(keep_doing("timers", self._timers.run_once, _nothing))
+            duties.create_task(keep_doing("pulse", self._heartbeats.listen, _nothing))
+            duties.create_task(keep_doing("heartbeats", self._heartbeats.run_once, _nothing))
+            duties.create_task(keep_doing("sweep", self._sweep, _nothing))
+
+    async def _start(self) -> None:
+        """Once, at the start: what an engine that died may have left behind."""
+        await self._recover()
+        await self._reports.sweep_queues()
+        await asyncio.Event().wait()
+
+    async def _recover(self) -> None:
+        """After Redis was away: nodes may connect again, none is late, every list is looked at."""
+        self._heartbeats.grace()
+        await self._users.restore()
+        await self._reports.sweep()
+        await self._pools.sweep()
+        self._timers.wake()
+
+    async def _sweep(self) -> None:
+        """The slow safety net under bells and requests that got lost."""
+        await asyncio.sleep(self._settings.sweep)
+        await self._users.restore()
+        await self._reports.sweep()
+        await self._pools.sweep()
+
+
+async def _nothing() -> None:
+    return

@@ -120,6 +120,10 @@ Check = Callable[[Blob | None], None]
 """Looks at the blob as it is in the moment of the change (None: there is none) and raises StorageError to refuse it."""
 
 
+Change = Callable[[Blob], Properties]
+"""Makes the new properties from the blob as it is in that moment; may raise StorageError to refuse."""
+
+
 def anything(_: Blob | None) -> None:
     """The check that refuses nothing."""
 
@@ -170,7 +174,7 @@ class Storage(Protocol):
         A given `content_md5` is compared first: Md5Mismatch.
         """
 
-    async def update(self, container: str, name: str, properties: Properties, check: Check = anything) -> Blob:
+    async def update(self, container: str, name: str, change: Change) -> Blob:
         """Replace properties and metadata, not the content."""
 
     async def delete(self, container: str, name: str, check: Check = anything) -> None:

@@ -26,6 +26,7 @@ from orchestrator.storage.base import (
     Blob,
     Block,
     BlockRef,
+    Change,
     Check,
     Container,
     Fence,
@@ -120,10 +121,8 @@ class Folder:
             container, number, [part.file], self._index.put, container, name, parts, properties, check, fence
         )
 
-    async def update(self, container: str, name: str, properties: Properties, check: Check = anything) -> Blob:
-        return await asyncio.to_thread(
-            self._index.update, check_container(container), check_blob(name), properties, check
-        )
+    async def update(self, container: str, name: str, change: Change) -> Blob:
+        return await asyncio.to_thread(self._index.update, check_container(container), check_blob(name), change)
 
     async def delete(self, container: str, name: str, check: Check = anything) -> None:
         number, dropped = await asyncio.to_thread(

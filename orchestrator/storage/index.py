@@ -22,6 +22,7 @@ from orchestrator.storage.base import (
     Blob,
     Block,
     BlockRef,
+    Change,
     Check,
     Container,
     Fence,
@@ -235,16 +236,15 @@ class Index:
             parts = parts_of(db, row[0])
             return number, *self._publish(db, number, target, parts, to_blob(row).properties, anything, None)
 
-    def update(self, container: str, name: str, properties: Properties, check: Check) -> Blob:
+    def update(self, container: str, name: str, change: Change) -> Blob:
         with self._changing() as db:
             number, _ = find_container(db, container)
             row = find_blob(db, number, name)
-            check(to_blob(row) if row else None)
             if row is None:
                 raise StorageError("BlobNotFound")
             db.execute(
                 "UPDATE blobs SET properties = ?, etag = ?, modified = ? WHERE id = ?",
-                (dump(properties), new_etag(), self._now(), row[0]),
+                (dump(change(to_blob(row))), new_etag(), self._now(), row[0]),
             )
             return to_blob(find_blob(db, number, name))
 

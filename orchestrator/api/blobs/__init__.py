@@ -1,0 +1,1 @@
+"""The Blob service on the wire: requests read, answers written. Knows no store."""

@@ -14,6 +14,7 @@ from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.nodes import Nodes
 from orchestrator.store.pools import Pools
 from orchestrator.store.scripts import Scripts
+from orchestrator.store.situations import Situations
 from orchestrator.store.tasks import Tasks
 
 OLDEST_REDIS = (6, 2)
@@ -34,6 +35,7 @@ class Store:
         self.access = Access(redis, account, secret, redis_url)
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
+        self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)
 
     @classmethod
     async def open(

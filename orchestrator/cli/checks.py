@@ -1,0 +1,130 @@
+"""The single checks of `farm doctor`: each looks at one thing and says what to do about it."""
+
+import os
+import shutil
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+
+from orchestrator.cli import embedded_redis, folder
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.folder import Credentials
+
+ENOUGH_DISK = 2 * 1024**3
+"""Bytes below which a farm soon has no room for its tasks' files."""
+LARGEST_SKEW = 15 * 60.0
+"""Seconds that the clocks of client and farm may differ (spec/api.md, 2)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`verdict`: ok, note (works without) or bad (does not work)."""
+
+    name: str
+    verdict: str
+    says: str
+    advice: str = ""
+
+
+def every(place: Path, port: int) -> list[Finding]:
+    """All checks, in the order in which one would mend things."""
+    running = folder.holder(place)
+    return [
+        python(),
+        redis_server(),
+        data_folder(place),
+        disk(place),
+        Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port),
+        clock(place),
+        docker(),
+    ]
+
+
+def python() -> Finding:
+    """Which one runs this; an older one than 3.11 could not have been installed into."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", "ok", f"{version} ({sys.executable})")
+
+
+def redis_server() -> Finding:
+    try:
+        server = embedded_redis.find()
+    except CliError as error:
+        return Finding("redis", "bad", "none", str(error))
+    said = f"{server.name} ({server.binary})"
+    if server.version < (7,):
+        return Finding("redis", "note", said, "it works; Redis 7 is faster: apt-get install redis-server")
+    return Finding("redis", "ok", said)
+
+
+def data_folder(place: Path) -> Finding:
+    """Exists or can be made; ours to write; when root runs the farm, open for the passage of tasks."""
+    there = place
+    while not there.exists():
+        there = there.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding("folder", "bad", f"{place}: no right to write in {there}", "choose another with --data-dir")
+    if os.geteuid() == 0:
+        closed = [part for part in (there, *there.parents) if not part.stat().st_mode & 0o001]
+        if closed:
+            advice = f"tasks run as other users and cannot pass {closed[0]}: choose another --data-dir, or chmod o+x it"
+            return Finding("folder", "bad", str(place), advice)
+    return Finding("folder", "ok", str(place))
+
+
+def disk(place: Path) -> Finding:
+    there = place
+    while not there.exists():
+        there = there.parent
+    space = shutil.disk_usage(there).free
+    said = f"{space / 1024**3:.1f} GiB free"
+    if space < ENOUGH_DISK:
+        return Finding("disk", "bad", said, f"make room on the disk of {there}, or choose another --data-dir")
+    return Finding("disk", "ok", said)
+
+
+def free(port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return Finding("port", "bad", f"{port}: {error.strerror}", "farm up --port with another number, or 0")
+    return Finding("port", "ok", f"{port} is free")
+
+
+def clock(place: Path) -> Finding:
+    """Our clock against the farm's: signatures older or newer than 15 minutes are refused."""
+    try:
+        stored = Credentials.read(place)
+    except CliError as error:
+        return Finding("clock", "bad", str(error))
+    endpoint = os.environ.get("FARM_ENDPOINT") or (stored.endpoint if stored else None)
+    if endpoint is None:
+        return Finding("clock", "note", "no farm to compare with", "farm up")
+    try:
+        said = httpx.get(f"{endpoint}/health", timeout=5, trust_env=False).headers["date"]
+    except (httpx.HTTPError, KeyError):
+        return Finding("clock", "note", f"no farm answers at {endpoint}", "farm up")
+    skew = abs(parsedate_to_datetime(said).timestamp() - time.time())
+    if skew > LARGEST_SKEW:
+        return Finding("clock", "bad", f"{skew:.0f} s apart", "set the clock of this machine or of the farm's")
+    return Finding("clock", "ok", f"within {max(1.0, skew):.0f} s of the farm's")
+
+
+def docker() -> Finding:
+    """Asked through its socket; the process driver does not need it."""
+    path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    if not path.startswith("/"):
+        return Finding("docker", "note", f"remote: {path}", "")
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=path), timeout=5) as engine:
+            version = engine.get("http://docker/version").raise_for_status().json()["Version"]
+    except (httpx.HTTPError, KeyError, ValueError):
+        return Finding("docker", "note", "no engine answers", "not needed by the process driver, which nodes use now")
+    return Finding("docker", "ok", f"engine {version}")

@@ -1,0 +1,225 @@
+"""`farm up` itself: which processes a farm consists of, and how they start, drain and end."""
+
+import asyncio
+import base64
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+import redis
+
+from orchestrator.cli import embedded_redis, leftovers
+from orchestrator.cli.client import FarmClient
+from orchestrator.cli.drain import drain, resume
+from orchestrator.cli.errors import ApiError, CliError
+from orchestrator.cli.folder import LOGS, Credentials, Lock, holder
+from orchestrator.cli.processes import become_subreaper, descendants, end
+from orchestrator.cli.supervisor import Member, Supervisor, child_environment
+
+START_SECONDS = 60.0
+AGENT_GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `farm up` was told."""
+
+    folder: Path
+    account: str = "farm"
+    key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8480  # 0: any free one
+    driver: str = "process"
+    redis_url: str | None = None
+    fsync: str = "everysec"
+    workers: int = 1
+
+
+class FarmProcess:
+    """One running farm: the supervisor with its members, from start to the last process's end."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._stop = asyncio.Event()
+        self._drain = False
+        make_folder(options.folder)
+        self._lock = Lock(options.folder)
+        self._supervisor = Supervisor(options.folder / LOGS)
+
+    async def run(self) -> None:
+        """Start, say `ready`, run until told to stop, end everything.
+
+        Raises:
+            CliError: the folder or the port is taken, or a part does not come up.
+        """
+        if not self._lock.take():
+            other = holder(self._options.folder)
+            who = f" (pid {other.process.pid})" if other else ""
+            raise CliError(f"{self._options.folder} belongs to a farm that runs{who}; farm down ends it")
+        become_subreaper()
+        self._catch_signals()
+        try:
+            starting = asyncio.create_task(self._start())
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting})
+                return
+            credentials = starting.result()
+            self._lock.say("ready")
+            print(f"ready {credentials.endpoint} account={credentials.account} key={credentials.key}", flush=True)
+            await stopping
+            self._lock.say("stopping")
+            if self._drain:
+                await asyncio.to_thread(drain, credentials, self._options.folder)
+        finally:
+            await self._end()
+            self._lock.free()
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._drain_and_stop)
+        loop.add_signal_handler(signal.SIGCHLD, self._supervisor.reap)
+
+    def _drain_and_stop(self) -> None:
+        self._drain = True
+        self._stop.set()
+
+    async def _start(self) -> Credentials:
+        options = self._options
+        port = usable_port(options.host, options.port)
+        redis_url = options.redis_url or await self._start_redis()
+        key = options.key or _stored_key(options) or base64.b64encode(secrets.token_bytes(64)).decode()
+        credentials = Credentials(f"http://{_reachable(options.host)}:{port}", options.account, key)
+        environment = child_environment(
+            {
+                "FARM_ACCOUNT": options.account,
+                "FARM_DATA_DIR": str(options.folder),
+                "FARM_REDIS_URL": redis_url,
+                "FARM_API_URL": credentials.endpoint,
+                "FARM_HOST": options.host,
+                "FARM_PORT": str(port),
+                "FARM_DRIVER": options.driver,
+                leftovers.MARK: str(options.folder),
+            }
+        )
+        api = await self._supervisor.add("api", _python("orchestrator.api.serve"), environment | {"FARM_KEY": key})
+        await self._expect(api, lambda: _healthy(credentials.endpoint))
+        await self._check_key(credentials)
+        others = [await self._supervisor.add("engine", _python("orchestrator.engine"), environment)]
+        for number in range(1, options.workers + 1):
+            name = "worker" if options.workers == 1 else f"worker-{number}"
+            others.append(await self._supervisor.add(name, _python("orchestrator.workers"), environment))
+        for member in others:
+            await self._expect(member, partial(getattr, member.journal, "ready"))
+        credentials.write(options.folder)
+        await asyncio.to_thread(resume, credentials, options.folder)
+        return credentials
+
+    async def _start_redis(self) -> str:
+        folder = self._options.folder
+        server = embedded_redis.find()
+        place = embedded_redis.prepare(folder / "redis", server, self._options.fsync, usable_port("127.0.0.1", 0))
+        if place.socket is not None:
+            place.socket.unlink(missing_ok=True)
+        environment = child_environment({leftovers.MARK: str(folder)})
+        member = await self._supervisor.add("redis", [str(server.binary), str(place.config)], environment)
+        await self._expect(member, lambda: _answers(place.url))
+        return place.url
+
+    async def _expect(self, member: Member, ready: Callable[[], bool]) -> None:
+        if not await self._supervisor.until_alive(ready, member, START_SECONDS):
+            log = self._options.folder / LOGS / f"{member.name}.log"
+            raise CliError(f"{member.name} does not come up: {member.journal.last}\nIts log: {log}")
+
+    async def _check_key(self, credentials: Credentials) -> None:
+        def ask() -> None:
+            with FarmClient(credentials.endpoint, credentials.account, credentials.key) as farm:
+                farm.get("/pools", maxresults=1)
+
+        try:
+            await asyncio.to_thread(ask)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            raise CliError(
+                "this Redis holds a farm with other keys than the one given or stored; give one of them with --key"
+            ) from error
+
+    async def _end(self) -> None:
+        """Who starts nodes first, then the nodes, then the API, and Redis last: each can still say what it did."""
+        members = {member.name: member for member in self._supervisor.members}
+        redis_server, api = members.pop("redis", None), members.pop("api", None)
+        await asyncio.gather(*(member.stop() for member in members.values()))
+        folder = self._options.folder
+        await asyncio.to_thread(lambda: end(leftovers.agents(folder), AGENT_GRACE))
+        for member in filter(None, (api, redis_server)):
+            await member.stop()
+        await asyncio.to_thread(lambda: end([*descendants(os.getpid()), *leftovers.marked(folder)], 2.0))
+        self._supervisor.reap()
+
+
+def make_folder(folder: Path) -> None:
+    """The data folder: others may pass through (tasks run as others), but not look around."""
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if os.stat(folder).st_uid == os.geteuid():
+            folder.chmod(0o711)
+    except OSError as error:
+        raise CliError(f"cannot use {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CliError(f"cannot write into {folder}")
+
+
+def usable_port(host: str, port: int) -> int:
+    """The port, or a free one for 0.
+
+    Raises:
+        CliError: somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CliError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+        return int(probe.getsockname()[1])
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host
+
+
+def _stored_key(options: Options) -> str | None:
+    stored = Credentials.read(options.folder)
+    return stored.key if stored is not None and stored.account == options.account else None
+
+
+def _healthy(endpoint: str) -> bool:
+    try:
+        return httpx.get(f"{endpoint}/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _answers(url: str) -> bool:
+    """Redis takes commands; while it still reads its file it says LOADING."""
+    with redis.Redis.from_url(url, socket_timeout=2) as connection:
+        try:
+            return bool(connection.ping())
+        except redis.RedisError:
+            return False

@@ -1,0 +1,110 @@
+"""A farm's data folder as the `farm` command sees it: where it is, who runs it, how to log in."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.cli.errors import CliError
+from orchestrator.cli.processes import Process
+
+LOGS = "logs"
+
+
+def default() -> Path:
+    """FARM_DATA_DIR, else the usual place.
+
+    Root's home is closed to others, and the tasks of a farm that root runs are others; so root's farm is in /var/lib.
+    """
+    named = os.environ.get("FARM_DATA_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/nodefarm")
+    return Path("~/.local/share/nodefarm").expanduser()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client needs."""
+
+    endpoint: str
+    account: str
+    key: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "Credentials | None":
+        """What `farm up` left in the folder; None when there is nothing.
+
+        Raises:
+            CliError: there is something, but it is not ours to read or is damaged.
+        """
+        path = folder / "credentials.json"
+        try:
+            said = json.loads(path.read_text())
+            return cls(said["endpoint"], said["account"], said["key"])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError) as error:
+            raise CliError(f"cannot read {path}: {error}") from error
+
+    def write(self, folder: Path) -> None:
+        write_private(folder / "credentials.json", json.dumps(asdict(self), indent=1) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; at no moment can others read it."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(new, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
+        out.write(text)
+    new.replace(path)
+
+
+class Lock:
+    """Held by the one `farm up` of a folder. The kernel frees it when its holder dies, however it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "farm.lock"
+        self._file = open(self._path, "a+", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+
+    def take(self) -> bool:
+        """Take it and write down who we are; False when another farm has it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self.say("starting")
+        return True
+
+    def say(self, state: str) -> None:
+        """Tell who looks: starting, ready, stopping."""
+        me = Process.of(os.getpid())
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"pid": me.pid, "start": me.start, "state": state}, self._file)
+        self._file.flush()
+
+    def free(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The running `farm up` of a folder."""
+
+    process: Process
+    state: str
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who runs the farm of this folder now; None when nobody does (a stale file is nobody)."""
+    try:
+        said = json.loads((folder / "farm.lock").read_text())
+        found = Holder(Process(int(said["pid"]), int(said["start"])), str(said["state"]))
+    except (OSError, ValueError, KeyError):
+        return None
+    return found if found.process.alive() else None

@@ -11,11 +11,11 @@ from orchestrator.api.lenses import changes
 from orchestrator.api.lenses.versions import Version
 from orchestrator.api.wire import gate, shape, tasks
 from orchestrator.api.wire.errors import WireError, body_error
-from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
+from orchestrator.api.wire.kinds import ANSWERS, REQUESTS, schemas
 from orchestrator.api.wire.rules import DEFAULT, Rules
 from orchestrator.api.wire.validation import validated
 
-__all__ = ["ANSWERS", "REQUESTS", "Rules", "parse", "parse_collection", "render"]
+__all__ = ["ANSWERS", "REQUESTS", "Rules", "parse", "parse_collection", "render", "schemas"]
 
 
 def parse(kind: str, body: Any, version: Version, rules: Rules | None = None) -> Any:

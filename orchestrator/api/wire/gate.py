@@ -68,6 +68,8 @@ def _check(field: Field, version: Version) -> Check | None:
     refuse = field.refuse or (model.refuse if model else "")
     if field.readonly:
         return _readonly
+    if field.later_for:
+        return _later_for(field)
     if later:
         return _unless(field, lambda value, path, rules: _fail(unsupported(path, f"not built yet: {later}")))
     if refuse:
@@ -105,6 +107,15 @@ def _unless(field: Field, check: Check) -> Check:
 
 def _plain(value: Any) -> str:
     return str(value).lower()
+
+
+def _later_for(field: Field) -> Check:
+    def check(value: Any, path: Path, rules: Rules) -> Any:
+        if _plain(value) in field.later_for:
+            raise unsupported(path, f"not built yet: {field.later} ({_plain(value)})")
+        return value
+
+    return check
 
 
 def _needing(capability: str, inner: Check | None) -> Check:

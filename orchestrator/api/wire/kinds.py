@@ -1,7 +1,7 @@
 """The kinds of requests and answers: which model of the table each is, and what completes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -26,6 +26,7 @@ class Request:
     type: Any
     finish: Finish = _as_it_is
     optional: bool = False  # the body may be absent or empty
+    adapter: TypeAdapter[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapter", TypeAdapter(self.type))
@@ -106,3 +107,12 @@ ANSWERS = {
     "node_file": "NodeFile",
     "task_add_result": "TaskAddResult",
 }
+
+
+def schemas() -> dict[str, Any]:
+    """The OpenAPI schemas of all request kinds in the newest form, and of the models that they are made of."""
+    collection = Request("TaskAddCollectionParameter", tasks.TaskCollection)
+    kinds = {**REQUESTS, "task_collection": collection}
+    adapters = [(kind, "validation", request.adapter) for kind, request in kinds.items()]
+    by_kind, whole = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    return {kind: schema for (kind, _), schema in by_kind.items()} | whole["$defs"]

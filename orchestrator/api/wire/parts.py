@@ -55,22 +55,22 @@ class AutoUserSpecification(TypedDict, total=False):
 
 
 @with_config(STRICT)
-class _UserIdentity(TypedDict, total=False):
+class UserIdentity(TypedDict, total=False):
     username: Name
     autoUser: AutoUserSpecification
 
 
-def _one_user(identity: _UserIdentity) -> _UserIdentity:
+def _one_user(identity: UserIdentity) -> UserIdentity:
     if ("username" in identity) == ("autoUser" in identity):
         raise refuse("exactly one of username and autoUser is needed")
     return identity
 
 
-UserIdentity = Annotated[_UserIdentity, AfterValidator(_one_user)]
+OneUser = Annotated[UserIdentity, AfterValidator(_one_user)]
 
 
 @with_config(STRICT)
-class _ResourceFile(TypedDict, total=False):
+class ResourceFile(TypedDict, total=False):
     autoStorageContainerName: Annotated[str, StringConstraints(pattern=r"^[a-z0-9$][a-z0-9-]{0,62}$")]
     storageContainerUrl: Url
     httpUrl: Url
@@ -79,7 +79,7 @@ class _ResourceFile(TypedDict, total=False):
     fileMode: FileMode
 
 
-def _one_source(file: _ResourceFile) -> _ResourceFile:
+def _one_source(file: ResourceFile) -> ResourceFile:
     source = only_one(file, "httpUrl", "storageContainerUrl", "autoStorageContainerName")
     if source == "httpUrl":
         if not file.get("filePath") or file["filePath"].endswith("/"):
@@ -89,7 +89,7 @@ def _one_source(file: _ResourceFile) -> _ResourceFile:
     return file
 
 
-ResourceFile = Annotated[_ResourceFile, AfterValidator(_one_source)]
+SourcedFile = Annotated[ResourceFile, AfterValidator(_one_source)]
 
 
 @with_config(STRICT)

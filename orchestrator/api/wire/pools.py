@@ -12,8 +12,8 @@ from orchestrator.api.wire.parts import (
     ApplicationPackageReference,
     EnvironmentSetting,
     MetadataItem,
-    ResourceFile,
-    UserIdentity,
+    OneUser,
+    SourcedFile,
 )
 from orchestrator.api.wire.rules import Rules
 from orchestrator.api.wire.types import (
@@ -62,9 +62,9 @@ class VirtualMachineConfiguration(TypedDict, total=False):
 @with_config(STRICT)
 class StartTask(TypedDict, total=False):
     commandLine: Required[CommandLine]
-    resourceFiles: list[ResourceFile]
+    resourceFiles: list[SourcedFile]
     environmentSettings: list[EnvironmentSetting]
-    userIdentity: UserIdentity
+    userIdentity: OneUser
     maxTaskRetryCount: Retries
     waitForSuccess: Bool
 
@@ -126,6 +126,7 @@ class PoolPatch(TypedDict, total=False):
     startTask: StartTask
     applicationPackageReferences: Packages
     metadata: list[MetadataItem]
+    taskSchedulingPolicy: TaskSchedulingPolicy
     targetNodeCommunicationMode: one_of("default", "classic", "simplified")
     upgradePolicy: UpgradePolicy
 

@@ -7,7 +7,7 @@ the codes of spec/api.md, either end open. Of a field:
     type     scalar, enum or model name; `list X`; a trailing `!`: required (in columns: `add!`)
     ver      api-versions that have it; a column's own range follows it as `patch@20.0..`
     later    what has yet to be built for it: refused with 400 UnsupportedProperty
-    later_in the same for single columns
+    later_in the same for single columns; later_for: only these values are refused
     refuse   why it cannot exist here: refused with 400 InvalidPropertyValue
     needs    driver capability without which it is refused with 400 InvalidPropertyValue
     allows   values that pass in spite of later, refuse and needs; empty lists and objects are dropped
@@ -30,6 +30,7 @@ import yaml
 from orchestrator.api.lenses.versions import Version
 
 FOLDER = Path(__file__).parent / "fields"
+CALLS = Path(__file__).parent / "calls.yaml"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Field:
     required: bool = False
     spans: tuple[Span, ...] = ()  # all have to hold
     later: str = ""
+    later_for: tuple[str, ...] = ()
     refuse: str = ""
     needs: str = ""
     allows: tuple[Any, ...] = ()
@@ -83,6 +85,27 @@ class Model:
     span: Span = Span()
     later: str = ""
     refuse: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the service: `GET /pools/{poolId}`."""
+
+    name: str
+    group: str
+    span: Span = Span()
+    later: str = ""
+    refuse: str = ""
+
+
+@cache
+def calls() -> tuple[Call, ...]:
+    """Every call of the service, in the order of spec/api.md."""
+    return tuple(
+        Call(name, entry["calls"], _span(row.get("ver", "")), row.get("later", ""), row.get("refuse", ""))
+        for entry in yaml.safe_load(CALLS.read_text("utf-8"))
+        for name, row in entry["list"].items()
+    )
 
 
 def models() -> dict[str, Model]:
@@ -138,6 +161,7 @@ def _field(name: str, row: dict[str, Any], column: str, cell: str = "") -> Field
         required=kind.endswith("!") or cell.endswith("!"),
         spans=tuple(_span(text) for text in (row.get("ver", ""), span) if text),
         later=row.get("later_in", {}).get(column, "") or row.get("later", ""),
+        later_for=tuple(row.get("later_for", ())),
         refuse=row.get("refuse", ""),
         needs=row.get("needs", ""),
         allows=tuple(row.get("allows", ())),

@@ -10,10 +10,10 @@ from orchestrator.api.wire.parts import (
     STRICT,
     ApplicationPackageReference,
     EnvironmentSetting,
+    OneUser,
     OutputFile,
-    ResourceFile,
+    SourcedFile,
     TaskConstraints,
-    UserIdentity,
 )
 from orchestrator.api.wire.types import CommandLine, DisplayName, Id, Int, Name, Slots, one_of, refuse
 
@@ -39,13 +39,13 @@ class ExitCodeMapping(TypedDict, total=False):
 
 
 @with_config(STRICT)
-class _Range(TypedDict, total=False):
+class TaskIdRange(TypedDict, total=False):
     start: Required[Int]
     end: Required[Int]
 
 
 @with_config(STRICT)
-class _ExitCodeRange(_Range, total=False):
+class ExitCodeRangeMapping(TaskIdRange, total=False):
     exitOptions: Required[ExitOptions]
 
 
@@ -58,7 +58,7 @@ def _ordered(span: Any) -> Any:
 @with_config(STRICT)
 class ExitConditions(TypedDict, total=False):
     exitCodes: list[ExitCodeMapping]
-    exitCodeRanges: list[Annotated[_ExitCodeRange, AfterValidator(_ordered)]]
+    exitCodeRanges: list[Annotated[ExitCodeRangeMapping, AfterValidator(_ordered)]]
     preProcessingError: ExitOptions
     fileUploadError: ExitOptions
     default: ExitOptions
@@ -79,7 +79,9 @@ def _not_too_many_ranges(ranges: list[Any]) -> list[Any]:
 @with_config(STRICT)
 class TaskDependencies(TypedDict, total=False):
     taskIds: Annotated[list[Id], AfterValidator(_not_too_many)]
-    taskIdRanges: Annotated[list[Annotated[_Range, AfterValidator(_ordered)]], AfterValidator(_not_too_many_ranges)]
+    taskIdRanges: Annotated[
+        list[Annotated[TaskIdRange, AfterValidator(_ordered)]], AfterValidator(_not_too_many_ranges)
+    ]
 
 
 @with_config(STRICT)
@@ -89,13 +91,13 @@ class TaskAdd(TypedDict, total=False):
     id: Required[Id]
     displayName: DisplayName
     commandLine: Required[CommandLine]
-    resourceFiles: list[ResourceFile]
+    resourceFiles: list[SourcedFile]
     outputFiles: list[OutputFile]
     environmentSettings: list[EnvironmentSetting]
     affinityInfo: AffinityInformation
     constraints: TaskConstraints
     requiredSlots: Slots
-    userIdentity: UserIdentity
+    userIdentity: OneUser
     exitConditions: ExitConditions
     dependsOn: TaskDependencies
     applicationPackageReferences: list[ApplicationPackageReference]

@@ -42,7 +42,11 @@ end
 many('HSET', K.task_ids(J), ids)
 many('HSET', K.task_specs(J), specs)
 many('HSET', K.task_states(J), states)
-if #affinities > 0 then many('HSET', K.task_affinity(J), affinities) end
+if #affinities > 0 then
+  many('HSET', K.task_affinity(J), affinities)
+  call('HSET', K.job(J), 'has_affinity', '1')
+  j.has_affinity = true
+end
 for slots, numbers in pairs(ready) do ready_tasks(j, slots, numbers) end
 finish({[j.queue] = true})
 return done(now, codes)

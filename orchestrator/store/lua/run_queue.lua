@@ -3,5 +3,6 @@
 -- returns {1, assigned}
 local n = schedule(a.queue)
 flush_nodes()
-flush_tasks_and_counts()
+flush_tasks()
+flush_counts()
 return done(n)

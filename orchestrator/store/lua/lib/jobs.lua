@@ -2,21 +2,25 @@
 
 local job_cache = {}
 local JOB_FIELDS = {'id', 'queue', 'priority', 'state', 'turn', 'max_parallel', 'on_all', 'on_fail', 'offered',
-  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry'}
+  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry', 'has_affinity'}
+
+local COUNTS = {'active', 'running', 'completed', 'succeeded', 'failed',
+  'active_slots', 'running_slots', 'completed_slots', 'succeeded_slots', 'failed_slots'}
 
 local function job(J)
   local j = job_cache[J]
   if j ~= nil then return j end
   local v = call('HMGET', K.job(J), unpack(JOB_FIELDS))
   if not v[1] then job_cache[J] = false; return false end
-  local c = call('HMGET', K.job_counts(J), 'running', 'active')
+  local c = call('HMGET', K.job_counts(J), unpack(COUNTS))
   j = {
     number = J, id = v[1], queue = tonumber(v[2]), priority = tonumber(v[3]), state = v[4],
     turn = tonumber(v[5]), max_parallel = tonumber(v[6]), on_all = v[7], on_fail = v[8],
     offered = v[9] == '1', state_at = tonumber(v[10]), modified = tonumber(v[11]),
-    agent = v[12], disable_option = v[13], uses_deps = v[14] == '1', max_retry = tonumber(v[15]),
-    running = tonumber(c[1] or 0), active = tonumber(c[2] or 0),
+    agent = v[12], disable_option = v[13], uses_deps = v[14] == '1', max_retry = tonumber(v[15]), has_affinity = v[16] == '1',
+    counts = {},
   }
+  for i, name in ipairs(COUNTS) do j.counts[name] = tonumber(c[i] or 0) end
   job_cache[J] = j
   return j
 end
@@ -29,17 +33,22 @@ end
 -- Counts of the job as this script has changed them so far.
 local function pending(j, name)
   local d = count_deltas[j.number]
-  return j[name] + (d and d[name] or 0)
+  return j.counts[name] + (d and d[name] or 0)
 end
 
-local function flush_tasks_and_counts()
+local function flush_counts()
   for J, d in pairs(count_deltas) do
-    local j = job_cache[J]
-    if j then
-      j.running, j.active = j.running + (d.running or 0), j.active + (d.active or 0)
+    local j, out = job(J), {}
+    for name, n in pairs(d) do
+      if n ~= 0 then
+        j.counts[name] = j.counts[name] + n
+        out[#out + 1] = name
+        out[#out + 1] = j.counts[name]
+      end
     end
+    if #out > 0 then call('HSET', K.job_counts(J), unpack(out)) end
   end
-  flush_tasks()
+  count_deltas = {}
 end
 
 local function set_job_state(j, state)

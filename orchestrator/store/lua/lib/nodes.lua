@@ -33,13 +33,29 @@ end
 
 local function in_service(n) return n.scheduling == 'enabled' and (n.state == 'idle' or n.state == 'running') end
 
+-- The node that a claim of the queue has reserved, or 0; read once per script.
+local reserved_nodes = {}
+local function reserved_node(Q)
+  local N = reserved_nodes[Q]
+  if not N then
+    N = tonumber(call('HGET', K.queue(Q), 'claim_node') or 0) or 0
+    reserved_nodes[Q] = N
+  end
+  return N
+end
+
 -- Keeps the set of open nodes true; the reserved node of a claim is not open.
 local function sync_open(n)
-  local reserved = call('HGET', K.queue(n.queue), 'claim_node')
-  if in_service(n) and n.free > 0 and tonumber(reserved or 0) ~= n.number then
+  if in_service(n) and n.free > 0 and reserved_node(n.queue) ~= n.number then
     call('ZADD', K.queue_open(n.queue), n.free, padded(n.number))
   else
     call('ZREM', K.queue_open(n.queue), padded(n.number))
+  end
+end
+
+local function sync_all_open()
+  for _, n in pairs(node_cache) do
+    if n and n.dirty then sync_open(n) end
   end
 end
 

@@ -2,8 +2,12 @@
 -- Only jobs that offer (active, below maxParallelTasks) are in it, so that no
 -- script walks past what cannot run. docs/architecture.md, "Scheduling policy".
 
-local function enter_class(j, slots)
+local function keep_turn(j, slots)
   call('ZADD', K.queue_class(j.queue, j.priority, slots), j.turn, padded(j.number))
+end
+
+local function enter_class(j, slots)
+  keep_turn(j, slots)
   call('ZADD', K.queue_levels(j.queue), -j.priority, j.priority .. ':' .. slots)
 end
 

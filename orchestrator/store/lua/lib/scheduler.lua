@@ -6,7 +6,7 @@ local CLAIM_NONE = {'claim_job', '', 'claim_task', '', 'claim_slots', '', 'claim
 
 local function load_queue(Q)
   local v = call('HMGET', K.queue(Q), 'pool', 'turn', 'claim_job', 'claim_task', 'claim_slots', 'claim_since',
-    'claim_node', 'patience')
+    'claim_node')
   local q = {number = Q, pool = tonumber(v[1]), turn = tonumber(v[2] or 0)}
   if not q.pool then return nil end
   local p = call('HMGET', K.pool(q.pool), 'state', 'slots', 'fill', 'id')
@@ -16,12 +16,12 @@ local function load_queue(Q)
     q.claim = {job = tonumber(v[3]), task = tonumber(v[4]), slots = tonumber(v[5]), since = tonumber(v[6]),
       node = v[7] ~= '' and tonumber(v[7]) or nil}
   end
-  q.patience = tonumber(call('HGET', K.meta(), 'patience') or 30000000)
   return q
 end
 
 local function save_claim(q)
   local c = q.claim
+  reserved_nodes[q.number] = c and c.node or 0
   if c then
     call('HSET', K.queue(q.number), 'claim_job', c.job, 'claim_task', c.task, 'claim_slots', c.slots,
       'claim_since', c.since, 'claim_node', c.node or '')
@@ -40,19 +40,23 @@ end
 
 -- The top level: its priority and its classes that could ever run (slots <= S).
 local function top_level(q)
-  local all = call('ZRANGE', K.queue_levels(q.number), 0, 0, 'WITHSCORES')
-  local score = all[2]
+  local key = K.queue_levels(q.number)
+  local first = call('ZRANGE', key, 0, 1, 'WITHSCORES')
+  local score = first[2]
   while score do
     local sizes = {}
-    for _, level in ipairs(call('ZRANGEBYSCORE', K.queue_levels(q.number), score, score)) do
+    -- One class at the top is the ordinary case, and is known by now.
+    local level_names = first and first[4] ~= score and {first[1]} or call('ZRANGEBYSCORE', key, score, score)
+    for _, level in ipairs(level_names) do
       local slots = tonumber(string.match(level, ':(%d+)$'))
       if slots <= q.slots then sizes[#sizes + 1] = slots end
     end
+    first = nil
     if #sizes > 0 then
       table.sort(sizes)
       return 0 - tonumber(score), sizes -- not -score: minus zero would be spelled "-0" in a key
     end
-    score = call('ZRANGEBYSCORE', K.queue_levels(q.number), '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    score = call('ZRANGEBYSCORE', key, '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
   end
 end
 
@@ -83,7 +87,7 @@ local function most_free(q)
 end
 
 local function affinity_node(q, J, T, size)
-  local id = call('HGET', K.task_affinity(J), T)
+  local id = job(J).has_affinity and call('HGET', K.task_affinity(J), T)
   local N = id and call('HGET', K.pool_node_ids(q.pool), string.lower(id))
   local free = N and call('ZSCORE', K.queue_open(q.number), padded(tonumber(N)))
   if free and tonumber(free) >= size then return tonumber(N) end
@@ -102,7 +106,7 @@ local function take(q, plan, j, T, size, N)
   j.turn = q.turn
   plan.jobs[j.number] = true
   if j.offered then
-    for _, slots in ipairs(classes(j.number)) do enter_class(j, slots) end
+    for _, slots in ipairs(classes(j.number)) do keep_turn(j, slots) end
   end
   local n = node(N)
   n.free, n.running, n.dirty = n.free - size, n.running + 1, true
@@ -131,7 +135,7 @@ local function serve_claim(q, plan, priority)
     c.node = nil
     save_claim(q)
   end
-  if not c.node and now - c.since >= q.patience then
+  if not c.node and now - c.since >= tonumber(call('HGET', K.meta(), 'patience') or 30000000) then
     local free = most_free(q)
     if free > 0 then
       c.node = choose_node(q, 1, free, 'spread')
@@ -158,13 +162,17 @@ end
 
 -- One assignment, or none.
 local function step(q, plan)
+  local free = most_free(q)
+  if free == 0 and not q.claim then return false end
   local priority, sizes = top_level(q)
   if not priority then
     if q.claim then drop_claim(q) end
     return false
   end
-  if serve_claim(q, plan, priority) then return true end
-  local free = most_free(q)
+  if q.claim then
+    if serve_claim(q, plan, priority) then return true end
+    free = most_free(q)
+  end
   local J, T, size
   if free >= sizes[1] then J, T, size = first_task(q, priority, sizes, 1, free) end
   if not J then return false end
@@ -214,7 +222,7 @@ end
 
 -- Assigns what can be assigned; the engine is rung when the budget ends first.
 local function schedule(Q)
-  flush_nodes()
+  sync_all_open()
   local q = load_queue(Q)
   if not q then return 0 end
   local plan = {jobs = {}}
@@ -233,5 +241,6 @@ local function finish(queues)
   end
   for Q in pairs(queues) do schedule(Q) end
   flush_nodes()
-  flush_tasks_and_counts()
+  flush_tasks()
+  flush_counts()
 end

@@ -70,12 +70,6 @@ local function flush_tasks()
     many('HSET', K.task_states(J), out)
   end
   task_dirty = {}
-  for J, d in pairs(count_deltas) do
-    for name, n in pairs(d) do
-      if n ~= 0 then call('HINCRBY', K.job_counts(J), name, n) end
-    end
-  end
-  count_deltas = {}
 end
 
 -- Changes the state and the counters that follow from it.

@@ -101,13 +101,15 @@ class Tasks(Part):
         nodes = {state[packing.NODE], *(line[1] for line in (packing.unpack(story) if story else []))}
         return packing.attempts(state, story, await self._node_names(nodes), failure)
 
-    async def current(self, job: int, task: int, attempt: int) -> bool:
-        """Is this attempt still the one that counts?"""
+    async def current(self, job: int, task: int, attempt: int, node: int | None = None) -> bool:
+        """Is this attempt still the one that counts, and on this node if one is given?"""
         raw = await self.redis(lambda r: r.hget(self.keys("task_states", job=job), task))
         if raw is None:
             return False
         state = packing.unpack(raw)
-        return state[packing.ATTEMPT] == attempt and packing.STATES[state[packing.STATE]] in ("preparing", "running")
+        if state[packing.ATTEMPT] != attempt or node not in (None, state[packing.NODE]):
+            return False
+        return packing.STATES[state[packing.STATE]] in ("preparing", "running")
 
     async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
         raw = await self.redis(lambda r: r.hget(self.keys("task_specs", job=job), task))

@@ -1,0 +1,84 @@
+"""The only place that names concrete classes. Entry points build what they run from here, nothing else imports it."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.domain import catalogue
+from orchestrator.domain.catalogue import Catalogue
+from orchestrator.domain.vault import Vault
+from orchestrator.settings import Settings
+from orchestrator.storage.containers import Containers
+from orchestrator.storage.folder import Folder
+from orchestrator.store import Limits, Store
+
+
+@dataclass(frozen=True)
+class Farm:
+    """The parts that every process of a farm works with."""
+
+    settings: Settings
+    secret: bytes
+    vault: Vault
+    catalogue: Catalogue
+    store: Store
+    containers: Containers
+
+    async def close(self) -> None:
+        """Let go of Redis and of open files."""
+        await self.containers.storage.close()
+        await self.store.close()
+
+
+async def open_farm(settings: Settings | None = None) -> Farm:
+    """Connect one process to its farm; the account has keys afterwards.
+
+    Raises:
+        Unavailable: Redis cannot be reached.
+        BadCatalogue, ValueError, OSError: a file of the configuration is wrong.
+    """
+    settings = settings or Settings()
+    key = secret(settings)
+    vault = Vault(key)
+    known = catalogue.load(settings.catalogue)
+    limits = Limits(settings.quota_pools, settings.quota_jobs, settings.quota_cores, settings.quota_low_priority_cores)
+    store = await Store.open(settings.redis_url, settings.account, key, limits, settings.patience)
+    return Farm(settings, key, vault, known, store, containers(settings, key))
+
+
+def secret(settings: Settings) -> bytes:
+    """The farm's secret, made at the first start: 32 random bytes that only the farm's user may read.
+
+    Raises:
+        ValueError: the file is shorter than that.
+        OSError: it can neither be read nor made.
+    """
+    path = settings.secret_file or settings.data_dir / "secret"
+    if not path.exists():
+        _make(path)
+    found = path.read_bytes()
+    if len(found) < 32:
+        raise ValueError(f"{path} holds {len(found)} bytes; a farm's secret has at least 32")
+    return found
+
+
+def containers(settings: Settings, key: bytes) -> Containers:
+    """The object store behind the farm's container URLs."""
+    return Containers(Folder(settings.data_dir / "storage", settings.account), settings.account, key, settings.api_url)
+
+
+def _make(path: Path) -> None:
+    """Write a new secret; of several processes that start at once, all read the one that was first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(secrets.token_bytes(32))
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # somebody was faster: theirs counts
+    finally:
+        draft.unlink()

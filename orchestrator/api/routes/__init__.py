@@ -1,1 +1,29 @@
-"""orchestrator.api.routes"""
+"""Thin routers, one file per resource. The hot path (tasks) comes first: routes are tried in this order."""
+
+from orchestrator.api.routes import (
+    account,
+    applications,
+    files,
+    jobs,
+    later,
+    nodefarm,
+    nodes,
+    pools,
+    system,
+    tasks,
+    why,
+)
+
+ROUTERS = (
+    tasks.router,
+    files.router,
+    jobs.router,
+    pools.router,
+    nodes.router,
+    account.router,
+    applications.router,
+    nodefarm.router,
+    why.router,
+    system.router,
+    later.router,
+)

@@ -1,0 +1,99 @@
+"""How a route is declared: one decorator that checks what every call shares and describes the call for OpenAPI."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orchestrator.api import conditions, describe
+from orchestrator.api import query as queries
+from orchestrator.api.call import Call
+from orchestrator.api.errors import ApiError
+from orchestrator.api.lenses import NEWEST, version
+
+Handler = Callable[[Call], Awaitable[Response]]
+SELECT = frozenset({"$select", "$expand"})
+LIST = frozenset({"$filter", "$select", "$expand"})
+FILTER = frozenset({"$filter"})
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the service, as in the tables of spec/api.md, 3. `since` and `until` are minor api-versions."""
+
+    method: str
+    path: str
+    query: frozenset[str] = frozenset()
+    conditions: frozenset[str] = conditions.NONE
+    since: str = ""
+    until: str = ""
+    body: str = ""  # kind of the request body, as wire.parse names it
+    body_required: bool = True
+    answer: str = ""  # kind of the answer, as wire.render names it
+    listing: bool = False
+    status: int = 200
+    versioned: bool = True  # the farm's own calls need no api-version
+
+    def check_version(self, asked: Any) -> None:
+        """Refuse a call that the asked api-version does not have."""
+        if (self.since and asked < self.since) or (self.until and asked > self.until):
+            raise ApiError(
+                "UnsupportedRequestVersion",
+                f"{self.method} {self.path} is not part of api-version {asked}.",
+                values={"QueryParameterName": "api-version", "QueryParameterValue": str(asked)},
+            )
+
+
+def operation(router: APIRouter, method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:
+    """Register the decorated handler as `method path`; the rest are members of `Operation`."""
+    op = Operation(method, path, **declared)
+
+    def register(handler: Handler) -> Handler:
+        async def endpoint(request: Request) -> Response:
+            return await handler(_call(op, request))
+
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            name=handler.__name__,
+            operation_id=handler.__name__,
+            summary=_summary(handler),
+            status_code=op.status,
+            response_class=Response,
+            openapi_extra=describe.operation(op),
+        )
+        return handler
+
+    return register
+
+
+def _call(op: Operation, request: Request) -> Call:
+    scope = request.scope
+    headers: Mapping[str, str] = scope["farm.headers"]
+    options = queries.parse(scope["query_string"].decode("ascii", "surrogateescape"))
+    spoken = _version(op, options)
+    queries.check(options, op.query)
+    return Call(scope["app"].state.farm, request, headers, options, spoken, conditions.read(headers, op.conditions))
+
+
+def _version(op: Operation, options: queries.Query) -> Any:
+    asked = options.get("api-version")
+    if asked is None and op.versioned:
+        raise ApiError(
+            "MissingRequiredQueryParameter",
+            "A query parameter that's mandatory for this request is not specified.",
+            values={"QueryParameterName": "api-version"},
+        )
+    spoken = version(asked) if asked is not None else NEWEST
+    op.check_version(spoken)
+    return spoken
+
+
+def _summary(handler: Handler) -> str:
+    text = (handler.__doc__ or handler.__name__).strip().splitlines()[0]
+    return re.sub(r"`", "", text)

@@ -1,0 +1,151 @@
+"""Jobs (spec/api.md, 3, Jobs)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from orchestrator.api import conditions, listing
+from orchestrator.api.call import Call
+from orchestrator.api.guarded import guarded
+from orchestrator.api.operation import LIST, SELECT, operation
+from orchestrator.api.wire import present
+from orchestrator.api.wire.jobs import check_update
+from orchestrator.api.wire.secrets import seal_body
+from orchestrator.domain import durations
+from orchestrator.domain.facts import Job
+
+router = APIRouter(tags=["jobs"])
+FORCE = frozenset({"force"})
+
+
+@operation(router, "POST", "/jobs", body="job_add", status=201)
+async def add_job(call: Call) -> Response:
+    """Add a job."""
+    body = await call.parse("job_add")
+    limits = body.get("constraints") or {}
+    job = await call.store.jobs.add(
+        body["id"],
+        seal_body("job_add", body, call.farm.vault),
+        pool_id=body["poolInfo"]["poolId"],
+        priority=body["priority"],
+        max_parallel=body["maxParallelTasks"],
+        uses_dependencies=body["usesTaskDependencies"],
+        on_all_complete=body["onAllTasksComplete"],
+        on_task_failure=body["onTaskFailure"],
+        max_retry=limits.get("maxTaskRetryCount") or 0,
+        wall_us=durations.limit_us(limits.get("maxWallClockTime")),
+    )
+    return call.written(201, job.modified, f"{call.base}/jobs/{job.id}", location=True)
+
+
+@operation(router, "GET", "/jobs", query=LIST, answer="job", listing=True)
+async def list_jobs(call: Call) -> Response:
+    """List the jobs of the account."""
+    return await listing.facts(call, "job", "jobs", call.store.jobs.page, lambda j: present.job_object(j, call.base))
+
+
+@operation(router, "GET", "/jobs/{jobId}", query=SELECT, conditions=conditions.ALL, answer="job")
+async def get_job(call: Call) -> Response:
+    """Get a job."""
+    job = await _job(call)
+    call.met(job.modified)
+    return listing.entity(
+        call, "job", "jobs/@Element", present.job_object(job, call.base), listing.headers(call, job.modified)
+    )
+
+
+@operation(router, "PATCH", "/jobs/{jobId}", conditions=conditions.ALL, body="job_patch")
+async def patch_job(call: Call) -> Response:
+    """Replace some properties of a job."""
+    return await _update(call, "job_patch")
+
+
+@operation(router, "PUT", "/jobs/{jobId}", conditions=conditions.ALL, body="job_update")
+async def update_job(call: Call) -> Response:
+    """Replace the updatable properties of a job; what is left out goes back to its default."""
+    return await _update(call, "job_update")
+
+
+@operation(router, "DELETE", "/jobs/{jobId}", query=FORCE, conditions=conditions.ALL, status=202)
+async def delete_job(call: Call) -> Response:
+    """Delete a job with its tasks and their files."""
+    _check_force(call)
+    await guarded(call, lambda: _job(call), lambda expect: call.store.jobs.delete(call.job_id, expect))
+    return call.accepted(202)
+
+
+@operation(router, "POST", "/jobs/{jobId}/disable", conditions=conditions.ALL, body="job_disable", status=202)
+async def disable_job(call: Call) -> Response:
+    """Stop scheduling the tasks of a job."""
+    option = (await call.parse("job_disable"))["disableTasks"]
+    return await _act(call, lambda expect: call.store.jobs.disable(call.job_id, option, expect))
+
+
+@operation(router, "POST", "/jobs/{jobId}/enable", conditions=conditions.ALL, status=202)
+async def enable_job(call: Call) -> Response:
+    """Schedule the tasks of a disabled job again."""
+    return await _act(call, lambda expect: call.store.jobs.enable(call.job_id, expect))
+
+
+@operation(
+    router,
+    "POST",
+    "/jobs/{jobId}/terminate",
+    query=FORCE,
+    conditions=conditions.ALL,
+    body="job_terminate",
+    body_required=False,
+    status=202,
+)
+async def terminate_job(call: Call) -> Response:
+    """End a job: its running tasks are stopped and its waiting ones never run."""
+    _check_force(call)
+    body = await call.parse("job_terminate", required=False)
+    reason = body.get("terminateReason") or "UserTerminate"
+    return await _act(call, lambda expect: call.store.jobs.terminate(call.job_id, reason, expect))
+
+
+@operation(router, "GET", "/jobs/{jobId}/taskcounts", since="5.1", answer="task_counts")
+async def get_task_counts(call: Call) -> Response:
+    """Count the tasks of a job by state."""
+    counts = present.counts_object(await call.store.tasks.counts(call.job_id))
+    return listing.entity(call, "task_counts", "taskcountsresult/@Element", counts)
+
+
+async def _job(call: Call) -> Job:
+    return await call.store.jobs.get(call.job_id)
+
+
+async def _act(call: Call, change: Callable[[int | None], Awaitable[Any]]) -> Response:
+    await guarded(call, lambda: _job(call), change)
+    return call.written(202, (await _job(call)).modified)
+
+
+async def _update(call: Call, kind: str) -> Response:
+    changes = await call.parse(kind)
+    check_update((await _job(call)).body, changes)
+    limits = changes.get("constraints")
+    sealed = seal_body(kind, changes, call.farm.vault)
+
+    async def change(expect: int | None) -> Job:
+        return await call.store.jobs.update(
+            call.job_id,
+            sealed,
+            expect,
+            pool_id=(changes.get("poolInfo") or {}).get("poolId"),
+            priority=changes.get("priority"),
+            max_parallel=changes.get("maxParallelTasks"),
+            on_all_complete=changes.get("onAllTasksComplete"),
+            max_retry=None if limits is None else limits.get("maxTaskRetryCount") or 0,
+            wall_us=None if limits is None else durations.limit_us(limits.get("maxWallClockTime")),
+        )
+
+    job = await guarded(call, lambda: _job(call), change)
+    return call.written(200, job.modified)
+
+
+def _check_force(call: Call) -> None:
+    """`force` (20.0 on) does not wait for nodes; here termination and deletion never do."""
+    call.query.boolean("force")

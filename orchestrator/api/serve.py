@@ -1,0 +1,66 @@
+"""`python -m orchestrator.api.serve`: one API process on uvicorn. Prints nothing but log lines (JSON, stderr)."""
+
+import asyncio
+import uuid
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from orchestrator import logs, wiring
+from orchestrator.api import errors
+from orchestrator.api.app import create_app
+from orchestrator.api.errors import ApiError
+from orchestrator.settings import Settings
+
+GRACE_S = 10
+"""Seconds that running requests get to end when the process is told to stop."""
+
+
+class Protocol(HttpToolsProtocol):
+    """What is not HTTP at all gets the service's error body, too."""
+
+    def send_400_response(self, msg: str) -> None:
+        request_id = str(uuid.uuid4())
+        content = errors.body(ApiError("InvalidInput", msg), "", request_id)
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json;odata=minimalmetadata\r\n"
+            f"content-length: {len(content)}\r\nrequest-id: {request_id}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        self.transport.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+    farm = await wiring.open_farm(settings)
+    try:
+        await farm.store.accounts.ensure()
+        app = create_app(farm.store, farm.containers, farm.vault, settings, farm.catalogue, secret=farm.secret)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        await uvicorn.Server(config).serve()
+    finally:
+        await farm.close()
+
+
+def main() -> None:
+    settings = Settings()
+    logs.configure(settings.log_level, "api")
+    with asyncio.Runner(loop_factory=uvicorn.Config(app="", loop="uvloop").get_loop_factory()) as runner:
+        runner.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
+from orchestrator.domain.times import iso
 from orchestrator.store.base import Part, numbers_page
 
 
@@ -164,18 +165,16 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
     )
 
 
+_AGES = {"startAgeUs": "startTime", "endAgeUs": "endTime", "lastRetryAgeUs": "lastRetryTime"}
+
+
 def _start_info(h: dict[str, str]) -> dict[str, Any] | None:
-    """The agent tells ages; times are made of when the report was taken (microseconds)."""
+    """Wire StartTaskInformation; the agent tells ages, times are made of when its report was taken."""
     if not h.get("start_info"):
         return None
     info = json.loads(h["start_info"])
-    at = int(h["start_info_at"])
-    for age, time_name in (
-        ("startAgeUs", "startTimeUs"),
-        ("endAgeUs", "endTimeUs"),
-        ("lastRetryAgeUs", "lastRetryTimeUs"),
-    ):
-        if age in info:
-            info[time_name] = at - int(info.pop(age))
     info.pop("waitForSuccess", None)
-    return info
+    for age, name in _AGES.items():
+        if age in info:
+            info[name] = iso(int(h["start_info_at"]) - int(info.pop(age)))
+    return {"retryCount": 0, **info}

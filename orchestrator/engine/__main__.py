@@ -4,21 +4,22 @@ import asyncio
 import contextlib
 import signal
 
-from orchestrator import wiring
+from orchestrator import logs, wiring
 from orchestrator.engine.service import Engine
 from orchestrator.settings import Settings
 
 
 async def main() -> None:
     settings = Settings()
-    store = await wiring.open_store(settings)
-    engine = asyncio.create_task(Engine(store, settings).run())
+    logs.configure(settings.log_level, "engine")
+    farm = await wiring.open_farm(settings)
+    engine = asyncio.create_task(Engine(farm.store, settings).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await engine
-    await store.close()
+    await farm.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""What every node driver offers: the protocol, its handles, its capabilities, its errors.
+
+Drivers are synchronous and thread-safe: workers call them from several threads
+at once, one thread per node. They know nothing of pools' targets or of Redis.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.contract.boot import Boot
+from orchestrator.domain.errors import FarmError
+
+USERS = "users"
+"""Tasks run under numeric users of their own, apart from the agent's."""
+ELEVATION = "elevation"
+"""Tasks may run as the node's administrator."""
+LIMITS = "limits"
+"""CPU, memory and process limits of the pool's size hold."""
+ISOLATION = "isolation"
+"""Nodes of different pools cannot reach each other."""
+SSH = "ssh"
+"""People can log in to a node."""
+CONTAINERS = "containers"
+"""Tasks may name a container image."""
+MOUNTS = "mounts"
+"""File systems of the pool's mountConfiguration."""
+GPUS = "gpus"
+"""Sizes with GPUs have them."""
+
+CAPABILITIES = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, CONTAINERS, MOUNTS, GPUS})
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A node as its driver has it. `alive`: its agent runs. `boot` and `pool` are 0 when nothing is recorded."""
+
+    node: int
+    boot: int
+    pool: int
+    alive: bool
+
+
+class DriverError(FarmError):
+    """A node could not be made, restarted or removed. `code` becomes the ComputeNodeError's code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Driver(Protocol):
+    """Makes nodes. Every call may be repeated, also by another process after the first one died in it."""
+
+    name: str
+    capabilities: frozenset[str]
+
+    def create(self, node: Boot) -> None:
+        """Have the agent of this boot run; nothing to do when it does, or when a later boot was begun.
+
+        The driver fills in what only it knows: root, ip, uid_base, fresh, driver.
+
+        Raises:
+            DriverError: the agent does not come up.
+        """
+        ...
+
+    def restart(self, node: Boot, wipe: bool) -> None:
+        """End whatever runs of older boots, then as `create`. `wipe` empties the root before (reimage)."""
+        ...
+
+    def remove(self, node: int) -> None:
+        """Afterwards neither a process nor a file of the node is left.
+
+        Raises:
+            DriverError: something would not go.
+        """
+        ...
+
+    def list(self) -> list[Handle]:
+        """Every node that this driver has anything of, by number."""
+        ...
+
+    def tend(self) -> None:
+        """Housekeeping, called every few seconds by each worker: reap what ended, keep logs bounded."""
+        ...

@@ -152,9 +152,12 @@ class Applications(Part):
         await self.call("delete_package", id=id, version=version)
 
     async def resolve(self, id: str, version: str | None) -> tuple[Application, Version] | None:
-        """What a node should install: the version, or the default one when none is named; None: nothing usable."""
+        """What a node should install: the version, or the default one when none is named; None: nothing usable.
+
+        `id` is an application's or, as pools may name it, its full resource id.
+        """
         try:
-            application = await self.get(id)
+            application = await self.get(id.rsplit("/", 1)[-1])
         except Refused:
             return None
         found = application.version(version or application.default_version)

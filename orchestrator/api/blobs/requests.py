@@ -140,6 +140,12 @@ def content_length(headers: Mapping[str, str], limit: int) -> int:
     return int(text)
 
 
+def same_version(headers: Mapping[str, str], blob: Blob) -> bool:
+    """False when `If-Range` names another version: then the whole blob is the answer, not a part of the wrong one."""
+    wanted = headers.get("if-range", "").strip()
+    return not wanted or wanted == f'"{blob.etag}"'
+
+
 def byte_range(headers: Mapping[str, str], size: int) -> tuple[int, int] | None:
     """Offset and length that are asked for, or None for everything; `x-ms-range` goes before `Range`."""
     text = headers.get("x-ms-range") or headers.get("range")

@@ -171,7 +171,8 @@ async def get_blob(call: Call) -> Response:
     blob = await call.storage.stat(call.container, call.blob)
     requests.conditions(call.headers).for_reading(blob)
     try:
-        part = requests.byte_range(call.headers, blob.size)
+        fresh = requests.same_version(call.headers, blob)
+        part = requests.byte_range(call.headers, blob.size) if fresh else None
     except StorageError as error:
         return answers.refusal(error, call.headers, {"Content-Range": f"bytes */{blob.size}"})
     offset, length = part or (0, blob.size)

@@ -1,0 +1,180 @@
+"""What an agent shall bring and send for a task: references turned into URLs that are signed here and now.
+
+Sealed URLs are opened with the farm's vault, the farm's own containers get a
+fresh signature (with the attempt as fence where something is written), foreign
+URLs are passed on as they are. A reference that cannot be resolved becomes an
+entry with `error` in place of `url`: the agent reports it as the task's failure.
+"""
+
+import json
+from typing import Any, Protocol
+
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.facts import Node
+from orchestrator.domain.vault import Vault, VaultError
+from orchestrator.storage.base import Fence, StorageError
+from orchestrator.storage.containers import PACKAGES, RESERVED, Containers
+from orchestrator.store.applications import Applications
+
+READ_SECONDS = 24 * 3600
+WRITE_SECONDS = 7 * 24 * 3600
+DEFAULT_MODE = "0770"
+
+Entry = dict[str, Any]
+
+
+class Tasks(Protocol):
+    """What is asked of the store's tasks."""
+
+    async def current(self, job: int, task: int, attempt: int, node: int | None = None) -> bool:
+        """Is this attempt, on this node, the one that counts."""
+
+    async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
+        """The canonical body, secrets sealed."""
+
+
+class Store(Protocol):
+    """The parts of the store that are needed here."""
+
+    tasks: Tasks
+    applications: Applications
+
+
+async def resolve(store: Store, vault: Vault, containers: Containers, node: Node, request: dict[str, Any]) -> Entry:
+    """Answer `POST /nodefarm/v1/node/transfers` for the node that sent it.
+
+    Args:
+        request: `{"job", "task", "attempt"}`, `{"start": true}` or `{"packages": [...]}`.
+
+    Raises:
+        Refused: InvalidRequestBody; OperationInvalidForCurrentState (409) when the attempt is superseded, not on
+            this node, or the node has no start task.
+    """
+    match request:
+        case {"job": job, "task": task, "attempt": attempt} if all(type(n) is int for n in (job, task, attempt)):
+            return await resolve_task(store, vault, containers, node, job, task, attempt)
+        case {"start": True}:
+            if not node.start_task:
+                raise Refused("OperationInvalidForCurrentState", "the node has no start task")
+            return await resolve_start(vault, containers, node.start_task)
+        case {"packages": list() as references} if all(_is_reference(r) for r in references):
+            return _answer(packages=await resolve_packages(store.applications, containers, references))
+    raise Refused("InvalidRequestBody", "one of: job with task and attempt; start; packages")
+
+
+async def resolve_task(
+    store: Store, vault: Vault, containers: Containers, node: Node, job: int, task: int, attempt: int
+) -> Entry:
+    """Inputs, outputs and packages of one attempt of a task.
+
+    Raises:
+        Refused: OperationInvalidForCurrentState (409) when the attempt no longer counts or is not on this node.
+    """
+    body = await store.tasks.body_of(job, task)
+    if body is None or not await store.tasks.current(job, task, attempt, node.number):
+        raise Refused("OperationInvalidForCurrentState", "the attempt does not count on this node")
+    return _answer(
+        [await _input(vault, containers, file) for file in body.get("resourceFiles") or ()],
+        [_output(vault, containers, file, Fence(job, task, attempt)) for file in body.get("outputFiles") or ()],
+        await resolve_packages(store.applications, containers, body.get("applicationPackageReferences") or ()),
+    )
+
+
+async def resolve_start(vault: Vault, containers: Containers, start_task: dict[str, Any]) -> Entry:
+    """Inputs of a start task; it has no outputs and no packages of its own."""
+    return _answer([await _input(vault, containers, file) for file in start_task.get("resourceFiles") or ()])
+
+
+async def resolve_packages(applications: Applications, containers: Containers, references: Any) -> list[Entry]:
+    """The packages to install, in the order of the references; `default` tells that no version was named."""
+    return [await _package(applications, containers, reference) for reference in references]
+
+
+async def _package(applications: Applications, containers: Containers, reference: Entry) -> Entry:
+    name, wanted = reference["applicationId"].rsplit("/", 1)[-1], reference.get("version") or None
+    found = await applications.resolve(name, wanted)
+    if found is None:
+        which = f"version {wanted}" if wanted else "a default version"
+        error = _error("ApplicationPackageError", f"The application {name} has no usable package for {which}.")
+        return {"id": name, "version": wanted or "", "default": wanted is None, "error": error}
+    application, version = found
+    return {
+        "id": application.id,
+        "version": version.name,
+        "default": wanted is None,
+        "url": containers.url(PACKAGES, "r", READ_SECONDS, blob=version.key),
+        "sha256": version.sha256,
+    }
+
+
+async def _input(vault: Vault, containers: Containers, file: Entry) -> Entry:
+    common = {"path": file.get("filePath") or "", "mode": file.get("fileMode") or DEFAULT_MODE}
+    try:
+        if name := file.get("autoStorageContainerName"):
+            return {
+                "kind": "container",
+                "url": await _own_container(containers, name),
+                "prefix": file.get("blobPrefix") or "",
+                **common,
+            }
+        if url := file.get("storageContainerUrl"):
+            return {"kind": "container", "url": vault.open(url), "prefix": file.get("blobPrefix") or "", **common}
+        return {"kind": "http", "url": vault.open(file["httpUrl"]), "prefix": "", **common}
+    except _Unresolved as error:
+        kind = "container" if "httpUrl" not in file else "http"
+        return {"kind": kind, "prefix": file.get("blobPrefix") or "", **common, "error": error.entry}
+    except VaultError as error:
+        return {"kind": "http", "prefix": "", **common, "error": _error("BlobAccessDenied", str(error))}
+
+
+def _output(vault: Vault, containers: Containers, file: Entry, fence: Fence) -> Entry:
+    target = file["destination"]["container"]
+    entry = {
+        "pattern": file["filePattern"],
+        "path": target.get("path") or "",
+        "condition": (file.get("uploadOptions") or {}).get("uploadCondition", "taskcompletion").lower(),
+        "headers": {header["name"]: header.get("value") or "" for header in target.get("uploadHeaders") or ()},
+    }
+    try:
+        url = vault.open(target["containerUrl"])
+    except VaultError as error:
+        return {**entry, "error": _error("FileUploadAccessDenied", str(error))}
+    return {**entry, "url": _fenced(containers, url, fence)}
+
+
+def _fenced(containers: Containers, url: str, fence: Fence) -> str:
+    """A URL of ours that may write is signed anew for this attempt; what is foreign, or not valid, stays as it is."""
+    found = containers.own(url)
+    if found is None:
+        return url
+    container, _, grant = found
+    permissions = "".join(p for p in "cw" if p in grant.permissions)
+    return containers.url(container, permissions, WRITE_SECONDS, fence=fence) if "w" in permissions else url
+
+
+class _Unresolved(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.entry = _error(code, message)
+
+
+async def _own_container(containers: Containers, name: str) -> str:
+    if name in RESERVED:
+        raise _Unresolved("BlobAccessDenied", f"The container {name} belongs to the farm.")
+    try:
+        await containers.storage.container(name)
+    except StorageError as error:
+        raise _Unresolved("BlobNotFound", f"There is no container {json.dumps(name)} in the farm's storage.") from error
+    return containers.url(name, "rl", READ_SECONDS)
+
+
+def _answer(inputs: Any = (), outputs: Any = (), packages: Any = ()) -> Entry:
+    return {"inputs": list(inputs), "outputs": list(outputs), "packages": list(packages)}
+
+
+def _error(code: str, message: str) -> dict[str, str]:
+    return {"code": code, "message": message}
+
+
+def _is_reference(reference: Any) -> bool:
+    return isinstance(reference, dict) and isinstance(reference.get("applicationId"), str)

@@ -22,7 +22,7 @@ help:
 	@echo "make clean  remove .venv and what tools left behind"
 
 demo: .venv/demo.stamp
-	@$(BIN)/farm demo
+	@$(BIN)/python -m examples.animation
 
 test: .venv/test.stamp tools lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/fast tests/farm $(CONTAINER)

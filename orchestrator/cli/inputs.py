@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.cli.errors import UsageError
 
-OUTSIDE = ".outside"
+OUTSIDE = "_outside"
 """In the working directory: where files lie whose paths lead out of the current folder, under their absolute paths."""
 
 

@@ -24,6 +24,16 @@ _OTHER_FARM = ("FARM_ENDPOINT", "FARM_KEY", "FARM_REDIS_URL", "FARM_DATA_DIR", "
 
 @contextlib.contextmanager
 def private_farm(**environment: str) -> Iterator[FarmClient]:
+    """A client for a farm of one's own, see `private_credentials`."""
+    with (
+        private_credentials(**environment) as found,
+        FarmClient(found.endpoint, found.account, found.key) as farm,
+    ):
+        yield farm
+
+
+@contextlib.contextmanager
+def private_credentials(**environment: str) -> Iterator[Credentials]:
     """Start a farm in a temporary folder on a free port, end and delete it afterwards.
 
     Raises:
@@ -44,21 +54,20 @@ def private_farm(**environment: str) -> Iterator[FarmClient]:
                 start_new_session=True,  # a Ctrl-C is for us; the farm ends when we have tidied up
             )
         try:
-            with _client(process, place, said) as farm:
-                yield farm
+            yield _ready(process, place, said)
         finally:
             _stop(process, place)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _client(process: "subprocess.Popen[bytes]", place: Path, said: Path) -> FarmClient:
+def _ready(process: "subprocess.Popen[bytes]", place: Path, said: Path) -> Credentials:
     until = time.monotonic() + 2 * START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         if said.read_bytes().startswith(b"ready "):
             found = Credentials.read(place)
             if found is not None:
-                return FarmClient(found.endpoint, found.account, found.key)
+                return found
         time.sleep(0.02)
     raise CliError(f"the private farm did not come up: {said.read_text(errors='replace').strip()}\n{_logs(place)}")
 

@@ -59,8 +59,8 @@ def test_a_folder_brings_all_its_files(tmp_path, monkeypatch):
     [
         ("a/b.png", None, "a/b.png"),
         ("a/b.png", "o", "o/a/b.png"),
-        (".outside/data/x.png", None, "/data/x.png"),
-        (".outside/data/x.png", "o", "o/data/x.png"),
+        ("_outside/data/x.png", None, "/data/x.png"),
+        ("_outside/data/x.png", "o", "o/data/x.png"),
     ],
 )
 def test_results_go_beside_their_inputs_or_below_out(name, out, place):

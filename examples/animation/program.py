@@ -52,9 +52,7 @@ def add_pool(client: BatchServiceClient, nodes: int, slots: int) -> None:
             virtual_machine_configuration=models.VirtualMachineConfiguration(
                 image_reference=image.image_reference, node_agent_sku_id=image.node_agent_sku_id
             ),
-            application_package_references=[
-                models.ApplicationPackageReference(application_id=PACKAGE, version=VERSION)
-            ],
+            application_package_references=[package],
         )
     )
 

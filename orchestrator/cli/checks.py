@@ -14,6 +14,7 @@ import httpx
 from orchestrator.cli import embedded_redis, folder
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import Credentials
+from orchestrator.drivers.node_folder import unreachable
 
 ENOUGH_DISK = 2 * 1024**3
 """Bytes below which a farm soon has no room for its tasks' files."""
@@ -70,9 +71,9 @@ def data_folder(place: Path) -> Finding:
     if not os.access(there, os.W_OK | os.X_OK):
         return Finding("folder", "bad", f"{place}: no right to write in {there}", "choose another with --data-dir")
     if os.geteuid() == 0:
-        closed = [part for part in (there, *there.parents) if not part.stat().st_mode & 0o001]
-        if closed:
-            advice = f"tasks run as other users and cannot pass {closed[0]}: choose another --data-dir, or chmod o+x it"
+        closed = unreachable(there.resolve())
+        if closed is not None:
+            advice = f"tasks run as other users and cannot pass {closed}: choose another --data-dir, or chmod o+x it"
             return Finding("folder", "bad", str(place), advice)
     return Finding("folder", "ok", str(place))
 

@@ -1,9 +1,7 @@
 """`farm up` itself: which processes a farm consists of, and how they start, drain and end."""
 
 import asyncio
-import base64
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -15,13 +13,15 @@ from pathlib import Path
 import httpx
 import redis
 
+from orchestrator import wiring
 from orchestrator.cli import embedded_redis, leftovers
-from orchestrator.cli.client import FarmClient
 from orchestrator.cli.drain import drain, resume
-from orchestrator.cli.errors import ApiError, CliError
+from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import LOGS, Credentials, Lock, holder
-from orchestrator.cli.processes import become_subreaper, descendants, end
+from orchestrator.cli.processes import become_subreaper, end, me
 from orchestrator.cli.supervisor import Member, Supervisor, child_environment
+from orchestrator.drivers import procfs
+from orchestrator.settings import Settings
 
 START_SECONDS = 60.0
 AGENT_GRACE = 10.0
@@ -99,23 +99,22 @@ class FarmProcess:
         options = self._options
         port = usable_port(options.host, options.port)
         redis_url = options.redis_url or await self._start_redis()
-        key = options.key or _stored_key(options) or base64.b64encode(secrets.token_bytes(64)).decode()
-        credentials = Credentials(f"http://{_reachable(options.host)}:{port}", options.account, key)
+        endpoint = f"http://{_reachable(options.host)}:{port}"
         environment = child_environment(
             {
                 "FARM_ACCOUNT": options.account,
                 "FARM_DATA_DIR": str(options.folder),
                 "FARM_REDIS_URL": redis_url,
-                "FARM_API_URL": credentials.endpoint,
+                "FARM_API_URL": endpoint,
                 "FARM_HOST": options.host,
                 "FARM_PORT": str(port),
                 "FARM_DRIVER": options.driver,
                 leftovers.MARK: str(options.folder),
             }
         )
-        api = await self._supervisor.add("api", _python("orchestrator.api.serve"), environment | {"FARM_KEY": key})
-        await self._expect(api, lambda: _healthy(credentials.endpoint))
-        await self._check_key(credentials)
+        credentials = Credentials(endpoint, options.account, await self._key(redis_url))
+        api = await self._supervisor.add("api", _python("orchestrator.api.serve"), environment)
+        await self._expect(api, lambda: _healthy(endpoint))
         others = [await self._supervisor.add("engine", _python("orchestrator.engine"), environment)]
         for number in range(1, options.workers + 1):
             name = "worker" if options.workers == 1 else f"worker-{number}"
@@ -142,19 +141,18 @@ class FarmProcess:
             log = self._options.folder / LOGS / f"{member.name}.log"
             raise CliError(f"{member.name} does not come up: {member.journal.last}\nIts log: {log}")
 
-    async def _check_key(self, credentials: Credentials) -> None:
-        def ask() -> None:
-            with FarmClient(credentials.endpoint, credentials.account, credentials.key) as farm:
-                farm.get("/pools", maxresults=1)
+    async def _key(self, redis_url: str) -> str:
+        """The account's first key: the one given from now on, else the one it has, else a new one.
 
+        Read from the store, not from the credentials of the last start: it may have been replaced since.
+        """
+        options = self._options
+        settings = Settings(data_dir=options.folder, redis_url=redis_url, account=options.account)
+        farm = await wiring.open_farm(settings)
         try:
-            await asyncio.to_thread(ask)
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            raise CliError(
-                "this Redis holds a farm with other keys than the one given or stored; give one of them with --key"
-            ) from error
+            return (await farm.store.accounts.ensure(options.key))["primary"]
+        finally:
+            await farm.close()
 
     async def _end(self) -> None:
         """Who starts nodes first, then the nodes, then the API, and Redis last: each can still say what it did."""
@@ -165,7 +163,7 @@ class FarmProcess:
         await asyncio.to_thread(lambda: end(leftovers.agents(folder), AGENT_GRACE))
         for member in filter(None, (api, redis_server)):
             await member.stop()
-        await asyncio.to_thread(lambda: end([*descendants(os.getpid()), *leftovers.marked(folder)], 2.0))
+        await asyncio.to_thread(lambda: end([*procfs.descendants(me()), *leftovers.marked(folder)], 2.0))
         self._supervisor.reap()
 
 
@@ -202,11 +200,6 @@ def _python(module: str) -> list[str]:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "") else host
-
-
-def _stored_key(options: Options) -> str | None:
-    stored = Credentials.read(options.folder)
-    return stored.key if stored is not None and stored.account == options.account else None
 
 
 def _healthy(endpoint: str) -> bool:

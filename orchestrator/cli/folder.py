@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.processes import Process
+from orchestrator.cli.processes import me
+from orchestrator.drivers import procfs
+from orchestrator.drivers.procfs import Process
 
 LOGS = "logs"
 
@@ -80,10 +82,10 @@ class Lock:
 
     def say(self, state: str) -> None:
         """Tell who looks: starting, ready, stopping."""
-        me = Process.of(os.getpid())
+        this = me()
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": me.pid, "start": me.start, "state": state}, self._file)
+        json.dump({"pid": this.pid, "start": this.start, "state": state}, self._file)
         self._file.flush()
 
     def free(self) -> None:
@@ -107,4 +109,4 @@ def holder(folder: Path) -> Holder | None:
         found = Holder(Process(int(said["pid"]), int(said["start"])), str(said["state"]))
     except (OSError, ValueError, KeyError):
         return None
-    return found if found.process.alive() else None
+    return found if procfs.alive(found.process) else None

@@ -1,47 +1,31 @@
-"""What a farm started and what is still there: agents by their pid files, everything by its marks in /proc."""
+"""What a farm started and what is still there: agents by their records, everything by its marks in /proc."""
 
-import json
-import os
 from pathlib import Path
 
-from orchestrator.cli.processes import Process, pids, words_of
+from agent.contract import variables
+from orchestrator.drivers import procfs
+from orchestrator.drivers.node_folder import NodeFolder
+from orchestrator.drivers.process import MARK as NODE_MARK
+from orchestrator.drivers.procfs import Process
 
 MARK = "FARM_SUPERVISED"
-"""In the environment of everything that `farm up` starts: the data folder."""
-_NODE_ROOT = "AZ_BATCH_NODE_ROOT_DIR"
+"""In the environment of every member of a farm: the data folder."""
 
 
 def agents(folder: Path) -> list[Process]:
-    """Node agents of this folder, by `nodes/*/agent.pid`; a file of an agent that has gone counts for nothing."""
-    found = []
-    for path in sorted(folder.glob("nodes/*/agent.pid")):
-        try:
-            said = json.loads(path.read_text())
-            process = Process(int(said["pid"]), int(said["start"]))
-        except (OSError, ValueError, KeyError):
-            continue
-        if process.alive():
-            found.append(process)
-    return found
+    """Living node agents of this folder; the record of an agent that has gone counts for nothing."""
+    nodes, kernel = folder / "nodes", procfs.kernel_boot()
+    numbers = sorted(int(path.name) for path in nodes.glob("*") if path.name.isdigit())
+    records = (NodeFolder(nodes, number).record() for number in numbers)
+    found = (record.process(kernel) for record in records if record is not None)
+    return [process for process in found if process is not None and procfs.alive(process)]
 
 
 def marked(folder: Path) -> list[Process]:
-    """Every living process that carries this folder's mark: the farm's, its agents', their tasks'."""
-    found = []
-    for pid in pids():
-        if pid != os.getpid() and _belongs(pid, folder):
-            try:
-                process = Process.of(pid)
-            except ProcessLookupError:
-                continue
-            if process.alive():
-                found.append(process)
-    return found
+    """Every living process that carries this folder's mark: the farm's members, its agents, their tasks.
 
-
-def _belongs(pid: int, folder: Path) -> bool:
-    nodes = f"{_NODE_ROOT}={folder}/nodes/"
-    if any(word == f"{MARK}={folder}" or word.startswith(nodes) for word in words_of(pid, "environ")):
-        return True
-    command = words_of(pid, "cmdline")
-    return "agent" in command[1:4] and any(word.startswith(f"{folder}/") for word in command)
+    A shell in which somebody looks around in the folder carries none.
+    """
+    member = f"{MARK}={folder}".encode()
+    below = tuple(f"{name}={folder}/nodes/".encode() for name in (NODE_MARK, variables.NODE_ROOT_DIR))
+    return procfs.where(lambda pid: any(word == member or word.startswith(below) for word in procfs.environment(pid)))

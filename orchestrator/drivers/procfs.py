@@ -72,6 +72,12 @@ def descendants(ancestor: Process) -> list[Process]:
     return [known for known in map(process, found) if known]
 
 
+def zombies_of(parent: int) -> set[int]:
+    """Children that have ended and that nobody has waited for yet."""
+    found = ((pid, _stat(pid)) for pid in _pids())
+    return {pid for pid, fields in found if fields and fields[0] == b"Z" and int(fields[1]) == parent}
+
+
 def where(predicate: Callable[[int], bool]) -> list[Process]:
     """Live processes for which the predicate holds, this one excepted. Walks all of /proc."""
     own = os.getpid()

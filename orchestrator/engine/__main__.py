@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import signal
 
+import structlog
+
 from orchestrator import logs, wiring
 from orchestrator.engine.service import Engine
 from orchestrator.settings import Settings
@@ -13,6 +15,7 @@ async def main() -> None:
     settings = Settings()
     logs.configure(settings.log_level, "engine")
     farm = await wiring.open_farm(settings)
+    structlog.get_logger("engine").info("ready")
     engine = asyncio.create_task(Engine(farm.store, settings).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

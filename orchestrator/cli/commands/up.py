@@ -16,7 +16,8 @@ from orchestrator.cli import folder, leftovers, output
 from orchestrator.cli.errors import CliError, Exit
 from orchestrator.cli.farm import START_SECONDS, FarmProcess, Options, make_folder
 from orchestrator.cli.options import example
-from orchestrator.cli.processes import end, wait_gone
+from orchestrator.cli.processes import end
+from orchestrator.drivers import procfs
 
 DOWN_SECONDS = 60.0
 DataDir = Annotated[Path | None, typer.Option(help="The farm's folder.", envvar="FARM_DATA_DIR")]
@@ -46,7 +47,7 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; farm down ends it.")] = False,
 ) -> None:
     """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it."""
-    place = (data_dir or folder.default()).expanduser().absolute()
+    place = (data_dir or folder.default()).expanduser().resolve()
     if detach:
         _detach(place, key, redis, account, _arguments(driver, host, port, fsync, workers))
         return
@@ -96,12 +97,12 @@ def down(
     timeout: Annotated[float, typer.Option(help="Seconds to wait; with --drain: for the tasks, default for ever.")] = 0,
 ) -> None:
     """End the farm of a folder, with every process that it started. Its jobs go on at the next farm up."""
-    place = (data_dir or folder.default()).expanduser().absolute()
+    place = (data_dir or folder.default()).expanduser().resolve()
     found = folder.holder(place)
     if found is not None:
-        found.process.send(signal.SIGUSR1 if drain else signal.SIGTERM)
+        procfs.send(found.process, signal.SIGUSR1 if drain else signal.SIGTERM)
         patience = timeout or (float("inf") if drain else DOWN_SECONDS)
-        if wait_gone([found.process], patience):
+        if procfs.wait_gone([found.process], patience):
             raise CliError(f"it has not ended within {patience:g} s; it goes on doing so", Exit.TIMEOUT)
     left = end([*leftovers.agents(place), *leftovers.marked(place)], 10.0)
     if left:

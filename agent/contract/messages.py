@@ -25,6 +25,8 @@ Event list (agent -> engine), a map with `v` and `items`, a list of arrays:
            exit: exit code or None when the command never ran
            fail: None, or [phase, category, code, message, details_json]
                  phase: pre | run | upload | time ; category: UserError | ServerError
+                 None with a non-zero exit is a plain FailureExitCode, worded by the engine
+           stats: None when the command never ran
            stats: [wall_us, user_us, kernel_us, read_ops, write_ops, read_bytes, write_bytes]
     ["back", J, T, A, reason]           agent could not run it for reasons of its own: requeue,
                                         does not count as a retry

@@ -1,0 +1,43 @@
+"""`python -m agent BOOTFILE`: run the agent of one boot of one node. See contract/boot.py.
+
+Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 superseded by a later boot.
+"""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from agent.contract.boot import Boot
+from agent.directories import Directories, RootInUse
+from agent.log import configure
+from agent.node import Node
+from agent.settings import Settings
+
+
+async def _run(boot: Boot, settings: Settings, directories: Directories) -> int:
+    return await Node(boot, settings, directories).run()
+
+
+def main(arguments: list[str]) -> int:
+    """Read the boot file, once, and run."""
+    if len(arguments) != 1:
+        print("usage: python -m agent BOOTFILE", file=sys.stderr)
+        return 2
+    boot = Boot.read_once(Path(arguments[0]))
+    settings = Settings()
+    directories = Directories(boot.root)
+    try:
+        directories.make()
+    except RootInUse as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure(directories.logs, boot.node_id, settings.log_bytes)
+    logging.getLogger(__name__).info(
+        "agent up", extra={"boot": boot.boot, "pool": boot.pool_id, "uid_base": boot.uid_base}
+    )
+    return asyncio.run(_run(boot, settings, directories))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

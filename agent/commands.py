@@ -1,0 +1,117 @@
+"""Commands of tasks under their users: one spawner per user, made when first needed."""
+
+import asyncio
+import itertools
+import logging
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from agent.accounts import Account
+from agent.core import End
+from agent.failures import PRE, Failure, failure
+from agent.spawners import AT_ONCE, Handlers, Spawner
+
+_log = logging.getLogger(__name__)
+_CLOSING_S = 10.0
+
+
+class Lost(NamedTuple):
+    """The node could not run the command, or lost sight of it and ended it."""
+
+    why: str
+
+
+Outcome = End | Failure | Lost
+
+
+class Commands:
+    """All spawners of the node.
+
+    Args:
+        file_size: bytes one file of a task may have; 0: no limit.
+    """
+
+    def __init__(self, file_size: int) -> None:
+        self._file_size = file_size
+        self._spawners: dict[int | None, Spawner] = {}
+        self._done: dict[int, Callable[[Outcome], None]] = {}
+        self._of: dict[int, Spawner] = {}
+        self._ids = itertools.count(1)
+        self._handlers = Handlers(self._exited, self._failed, self._lost)
+
+    def start(
+        self,
+        account: Account,
+        words: list[str],
+        environment: dict[str, str],
+        directory: str,
+        done: Callable[[Outcome], None],
+        keep: bool = False,
+    ) -> int:
+        """Start a command and call `done` once, later, with its outcome. Answers an id for `kill`."""
+        id = next(self._ids)
+        spawner = self._spawner(account)
+        try:
+            spawner.run(id, words, environment, directory, keep)
+        except UnicodeEncodeError as error:
+            problem = failure(PRE, "CommandLaunchFailed", f"not valid as text: {error}")
+            asyncio.get_running_loop().call_soon(done, problem)
+            return id
+        self._done[id] = done
+        self._of[id] = spawner
+        return id
+
+    def kill(self, id: int, signum: int = AT_ONCE) -> None:
+        """Signal the whole tree of a command; nothing happens when it has ended."""
+        spawner = self._of.get(id)
+        if spawner is not None:
+            spawner.kill(id, signum)
+
+    def courier(self, account: Account) -> socket.socket:
+        """A courier with the rights of this user (courier.py)."""
+        return self._spawner(account).courier()
+
+    async def leave(self, account: Account) -> None:
+        """End a user's spawner and with it every process of the user."""
+        spawner = self._spawners.pop(account.uid, None)
+        if spawner is not None:
+            await self._close(spawner)
+
+    async def close(self) -> None:
+        """End everything; outcomes of what still ran are not told."""
+        self._done.clear()
+        spawners, self._spawners = list(self._spawners.values()), {}
+        await asyncio.gather(*(self._close(spawner) for spawner in spawners))
+
+    async def _close(self, spawner: Spawner) -> None:
+        spawner.close()
+        try:
+            await spawner.wait_closed(_CLOSING_S)
+        except TimeoutError:
+            _log.exception("killed a spawner that would not end")
+
+    def _spawner(self, account: Account) -> Spawner:
+        spawner = self._spawners.get(account.uid)
+        if spawner is None:
+            spawner = self._spawners[account.uid] = Spawner(account, self._file_size, self._handlers)
+        return spawner
+
+    def _exited(self, id: int, end: End) -> None:
+        self._tell(id, end)
+
+    def _failed(self, id: int, code: str, message: str) -> None:
+        self._tell(id, Lost(message) if code == "back" else failure(PRE, code, message))
+
+    def _lost(self, spawner: Spawner) -> None:
+        _log.error("a spawner ended", extra={"uid": spawner.uid, "commands": len(spawner.running)})
+        if self._spawners.get(spawner.uid) is spawner:
+            del self._spawners[spawner.uid]
+        for id in sorted(spawner.running):
+            self._tell(id, Lost("the process that ran this user's tasks ended"))
+
+    def _tell(self, id: int, outcome: Outcome) -> None:
+        self._of.pop(id, None)
+        done = self._done.pop(id, None)
+        if done is not None:
+            done(outcome)

@@ -1,0 +1,279 @@
+"""The node's tasks as a pure state machine: an event comes in, effects come out.
+
+Each attempt goes through the phases below; TABLE says which event may meet
+which phase, and anything else raises Impossible with the attempt's story.
+Nothing here waits, reads a clock or touches the system: `now` is handed in
+(monotonic seconds) and effects are performed by runner.py.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from agent.assignment import Key, Work
+from agent.failures import RUN, TIME, Failure, failure
+
+WAITING, PREPARING, RUNNING, ENDING, UPLOADING, DONE = "waiting", "preparing", "running", "ending", "uploading", "done"
+
+KILLED_EXIT = 137
+"""Exit code of a command that the service killed (spec/behaviour.md, 3)."""
+
+TABLE = {
+    (WAITING, "begun"): PREPARING,
+    (WAITING, "killed"): DONE,
+    (PREPARING, "prepared"): RUNNING,
+    (PREPARING, "failed"): DONE,
+    (PREPARING, "killed"): ENDING,
+    (RUNNING, "failed"): DONE,
+    (RUNNING, "exited"): UPLOADING,
+    (RUNNING, "killed"): ENDING,
+    (UPLOADING, "uploaded"): DONE,
+    (UPLOADING, "killed"): ENDING,
+    (ENDING, "ended"): DONE,
+}
+
+
+class Prepare(NamedTuple):
+    """Make the directory, bring inputs and packages; answer `prepared` or `failed`."""
+
+    key: Key
+
+
+class Launch(NamedTuple):
+    """Start the command; answer `exited` or `failed`."""
+
+    key: Key
+
+
+class Upload(NamedTuple):
+    """Send output files; answer `uploaded`."""
+
+    key: Key
+
+
+class Stop(NamedTuple):
+    """End whatever is done for the attempt in `phase`; answer `ended`. `gently`: SIGTERM first."""
+
+    key: Key
+    phase: str
+    gently: bool
+
+
+class Report(NamedTuple):
+    """Tell the engine. `at`: when it happened, monotonic seconds; None where age does not matter."""
+
+    item: list[Any]
+    at: float | None = None
+
+
+class Finish(NamedTuple):
+    """The attempt is over: its directory is kept for as long as its retention, its user is free again."""
+
+    key: Key
+    work: Work
+    blocks_written: int
+
+
+class End(NamedTuple):
+    """How the command ended. `stats` as in contract/messages.py; `signal` 0 when it exited."""
+
+    exit: int
+    stats: list[int]
+    signal: int = 0
+
+
+class Reason(NamedTuple):
+    """Why an attempt is being ended: terminate, requeue, delete, time, disk or back, with words."""
+
+    why: str
+    words: str
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt on this node. `story` keeps its events for Impossible."""
+
+    work: Work
+    phase: str = WAITING
+    reason: Reason | None = None
+    end: End | None = None
+    story: list[str] = field(default_factory=list)
+
+
+class Impossible(Exception):
+    """An event met a phase it cannot happen in."""
+
+
+class Core:
+    """All attempts that this node holds."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[Key, Attempt] = {}
+        self._current: dict[tuple[int, int], Key] = {}
+
+    def holds(self) -> list[list[int]]:
+        """Every attempt that is not ended, as a `hold` event lists them."""
+        return [list(key) for key in self.attempts]
+
+    def assigned(self, work: Work, now: float) -> list[tuple]:
+        """A run message named this attempt. Waits while an older attempt of the task is dying."""
+        older = self._current.get(work.key[:2])
+        if older is not None and older[2] >= work.key[2]:
+            return []
+        self.attempts[work.key] = Attempt(work)
+        self._current[work.key[:2]] = work.key
+        if older is None:
+            return self._begin(work.key)
+        return self.kill(older, Reason("back", "a later attempt was assigned"), now)
+
+    def prepared(self, key: Key) -> list[tuple]:
+        """Inputs are there."""
+        if self._stale(key, ENDING):
+            return []
+        self._move(key, "prepared")
+        return [Launch(key)]
+
+    def failed(self, key: Key, problem: Failure, now: float) -> list[tuple]:
+        """The command was never run."""
+        attempt = self.attempts[key]
+        if attempt.phase == ENDING:
+            return self._ended(key, now)
+        self._move(key, "failed")
+        return self._done(key, _end(key, None, problem, None), now)
+
+    def exited(self, key: Key, end: End, now: float) -> list[tuple]:
+        """The command's whole process tree is gone."""
+        attempt = self.attempts[key]
+        if attempt.phase == ENDING:
+            attempt.end = end._replace(exit=KILLED_EXIT)
+            return self._ended(key, now)
+        self._move(key, "exited")
+        attempt.end = end
+        if attempt.work.has_outputs:
+            return [Upload(key)]
+        return self.uploaded(key, None, now)
+
+    def uploaded(self, key: Key, problem: Failure | None, now: float) -> list[tuple]:
+        """Outputs are there, or there are none."""
+        if self._stale(key, ENDING):
+            return []
+        end = self._end_of(key)
+        self._move(key, "uploaded")
+        return self._done(key, _end(key, end.exit, problem or _own_fault(end), end.stats), now)
+
+    def ended(self, key: Key, now: float) -> list[tuple]:
+        """What Stop asked for has happened, and no command ran at that time."""
+        return self._ended(key, now)
+
+    def kill(self, key: Key, reason: Reason, now: float) -> list[tuple]:
+        """End this attempt; unknown or dying ones are left as they are."""
+        attempt = self.attempts.get(key)
+        if attempt is None or attempt.phase == ENDING:
+            return []
+        before = attempt.phase
+        attempt.reason = reason
+        self._move(key, "killed")
+        if before == WAITING:
+            return self._done(key, self._verdict(key), now)
+        return [Stop(key, before, reason.why == "terminate")]
+
+    def kill_all(self, reason: Reason, now: float) -> list[tuple]:
+        """End every attempt."""
+        return [effect for key in list(self.attempts) for effect in self.kill(key, reason, now)]
+
+    def lost(self, key: Key, why: str, now: float) -> list[tuple]:
+        """The means to run the attempt broke, and nothing of it is left running."""
+        attempt = self.attempts[key]
+        attempt.reason = attempt.reason or Reason("back", why)
+        if attempt.phase != ENDING:
+            self._move(key, "killed")
+        return self._ended(key, now)
+
+    def check(self) -> None:
+        """Raise AssertionError when the state contradicts itself; tests call it after every event."""
+        for key, attempt in self.attempts.items():
+            assert attempt.phase != DONE, (key, attempt)
+            assert (attempt.phase == ENDING) == (attempt.reason is not None), (key, attempt)
+            assert self._current[key[:2]][2] >= key[2]
+            waits = self._current[key[:2]] == key and any(k[:2] == key[:2] and k != key for k in self.attempts)
+            assert (attempt.phase == WAITING) == waits, (key, attempt)
+        for key in self._current.values():
+            assert key in self.attempts
+
+    def _begin(self, key: Key) -> list[tuple]:
+        self._move(key, "begun")
+        if self.attempts[key].work.has_inputs:
+            return [Prepare(key)]
+        return self.prepared(key)
+
+    def _ended(self, key: Key, now: float) -> list[tuple]:
+        verdict = self._verdict(key)
+        self._move(key, "ended")
+        return self._done(key, verdict, now)
+
+    def _verdict(self, key: Key) -> list[Any]:
+        """The report of an attempt that was ended from outside."""
+        attempt = self.attempts[key]
+        why, words = attempt.reason or Reason("back", "")
+        if why == "back":
+            return ["back", *key, words]
+        end = attempt.end
+        return _end(key, end.exit if end else None, _FAULTS[why](words), end.stats if end else None)
+
+    def _done(self, key: Key, item: list[Any], now: float) -> list[tuple]:
+        attempt = self.attempts.pop(key)
+        blocks = attempt.end.stats[4] if attempt.end else 0
+        effects: list[tuple] = [Report(item, now), Finish(key, attempt.work, blocks)]
+        task = key[:2]
+        if self._current[task] != key:
+            others = [other for other in self.attempts if other[:2] == task]
+            return effects + (self._begin(others[0]) if len(others) == 1 else [])
+        del self._current[task]
+        if self.attempts:  # a waiting attempt that was ended leaves the older one, which is still dying
+            self._current.update((task, other) for other in self.attempts if other[:2] == task)
+        return effects
+
+    def _stale(self, key: Key, phase: str) -> bool:
+        """An answer that crossed a kill says nothing any more; `ended` follows."""
+        return self.attempts[key].phase == phase
+
+    def _end_of(self, key: Key) -> End:
+        end = self.attempts[key].end
+        if end is None:
+            raise Impossible(f"{key} uploaded before it exited")
+        return end
+
+    def _move(self, key: Key, event: str) -> None:
+        attempt = self.attempts[key]
+        attempt.story.append(event)
+        phase = TABLE.get((attempt.phase, event))
+        if phase is None:
+            raise Impossible(f"{key} in {attempt.phase}: {' '.join(attempt.story)}")
+        attempt.phase = phase
+
+
+SIGXFSZ = 25
+"""Linux's signal to a process that outgrows RLIMIT_FSIZE, which we set to the node's disk share."""
+
+
+def _own_fault(end: End) -> Failure | None:
+    """A failure of the command that says more than its exit code; None leaves the words to the engine."""
+    if end.signal == SIGXFSZ:
+        return failure(RUN, "DiskFull", "a file of the task reached the node's disk share")
+    return None
+
+
+def _end(key: Key, code: int | None, problem: Failure | None, stats: list[int] | None) -> list[Any]:
+    return ["end", *key, 0, code, problem.listed() if problem else None, stats]
+
+
+def _ended_by_request(words: str) -> Failure:
+    return failure(RUN, "TaskEnded", words or "the task was ended by a request")
+
+
+_FAULTS = {
+    "terminate": _ended_by_request,
+    "requeue": _ended_by_request,
+    "delete": _ended_by_request,
+    "time": lambda words: failure(TIME, "TaskEnded", words),
+    "disk": lambda words: failure(RUN, "DiskFull", words),
+}

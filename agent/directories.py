@@ -1,0 +1,133 @@
+"""A node's directories: made, handed to their users, set aside (spec/behaviour.md, 21).
+
+Directories above a task's are root's (or the agent's) and no task can write
+there, so names below them are ours. What has to go is renamed into the trash,
+which is instant, and deleted later (retention.py).
+"""
+
+import fcntl
+import itertools
+import os
+from pathlib import Path
+
+from agent.assignment import Job, Work
+from agent.contract import layout
+
+_JOBS = "jobs"
+_TRASH = "trash"
+
+
+class RootInUse(Exception):
+    """Another agent uses this root."""
+
+
+class Directories:
+    """Directories below one node's root. `root` absolute."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.volatile = f"{root}/{layout.VOLATILE}"
+        self.trash = f"{self.volatile}/{_TRASH}"
+        self.logs = f"{self.volatile}/agent"
+        self.applications = f"{root}/{layout.APPLICATIONS}"
+        self.startup = f"{root}/{layout.STARTUP}"
+        self._jobs: dict[int, str] = {}
+        self._counter = itertools.count()
+
+    def make(self) -> None:
+        """Make what every node has; what is there stays.
+
+        Raises:
+            RootInUse: another agent holds the root.
+        """
+        os.makedirs(self.root, exist_ok=True)
+        os.chmod(self.root, 0o755)
+        for name in (layout.APPLICATIONS, layout.MOUNTS, layout.SHARED, layout.WORKITEMS, layout.VOLATILE):
+            os.makedirs(f"{self.root}/{name}", mode=0o755, exist_ok=True)
+        os.chmod(f"{self.root}/{layout.SHARED}", 0o1777)
+        os.chmod(self.volatile, 0o700)
+        self._lock()
+        for path in (self.trash, self.logs, f"{self.volatile}/{_JOBS}"):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+
+    def task(self, work: Work, uid: int | None) -> str:
+        """A clean directory for an attempt, owned by its user; answers its path.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        job = self._jobs.get(work.job.number) or self._job(work.job)
+        path = f"{job}/{layout.segment(work.id)}"
+        self._fresh(path, uid)
+        return path
+
+    def start_task(self, uid: int | None) -> str:
+        """A clean directory for the start task. Other users may read it (spec/behaviour.md, 17)."""
+        self._fresh(self.startup, uid)
+        os.chmod(self.startup, 0o755)
+        return self.startup
+
+    def retire(self, path: str) -> None:
+        """Close a directory to a numeric user that the next task may get."""
+        os.chown(path, 0, 0, follow_symlinks=False)
+        os.chmod(path, 0o700)
+
+    def discard(self, path: str) -> bool:
+        """Move a file or directory to the trash; answers whether there was one."""
+        try:
+            os.rename(path, f"{self.trash}/{os.getpid()}-{next(self._counter)}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    def discard_task(self, number: int, job_id: str, task_id: str) -> None:
+        """Remove a task's directory, unless a later job of the same name owns it."""
+        if self._owner(job_id) in (number, None):
+            self.discard(f"{self.root}/{layout.task_root(job_id, task_id)}")
+
+    def discard_job(self, number: int, job_id: str) -> None:
+        """Remove a job's directory, unless a later job of the same name owns it."""
+        if self._owner(job_id) in (number, None):
+            self._jobs.pop(number, None)
+            self.discard(f"{self.root}/{layout.job_root(job_id)}")
+            self._marker(job_id).unlink(missing_ok=True)
+
+    def _job(self, job: Job) -> str:
+        path = f"{self.root}/{layout.job_root(job.id)}"
+        if self._owner(job.id) != job.number:
+            self.discard(path)
+            self._marker(job.id).write_text(str(job.number))
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        self._jobs = {number: known for number, known in self._jobs.items() if known != path}
+        self._jobs[job.number] = path
+        return path
+
+    def _owner(self, job_id: str) -> int | None:
+        """Number of the job that the directory of this name belongs to."""
+        try:
+            return int(self._marker(job_id).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _marker(self, job_id: str) -> Path:
+        return Path(self.volatile, _JOBS, layout.segment(job_id))
+
+    def _fresh(self, path: str, uid: int | None) -> None:
+        try:
+            os.mkdir(path, 0o770)
+        except FileExistsError:
+            self.discard(path)
+            os.mkdir(path, 0o770)
+        except FileNotFoundError:  # the job's directory was removed behind our back
+            os.makedirs(path, mode=0o755)
+            os.chmod(path, 0o770)
+        if uid:
+            os.chown(path, uid, uid)
+
+    def _lock(self) -> None:
+        """Held until this process ends; its children do not inherit it."""
+        self._lock_file = open(f"{self.volatile}/lock", "w")  # noqa: SIM115 - open for as long as we live
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RootInUse(f"another agent uses {self.root}") from error

@@ -1,0 +1,226 @@
+"""Resource files (spec/behaviour.md, 15): from plain URLs and from containers into the working directory.
+
+Blocking: runs in a transfer thread. Files are created by the courier with the
+rights of the task's user; this module only fills them.
+"""
+
+import errno
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from agent.api import Patience, Stopped
+from agent.couriers import CourierError
+from agent.failures import CODES, PRE, Failed, failure
+from agent.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MODE = 0o770
+_CHUNK = 1 << 18
+_RETRIED = {408, 429, 500, 502, 503, 504}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Creates(Protocol):
+    """Opens a new file for writing below a directory (couriers.Courier)."""
+
+    def create(self, directory: str, path: str, mode: int) -> int: ...
+
+
+class Broken(Exception):
+    """A download step failed in a way that may pass. `timed_out`: silence or no connection."""
+
+    def __init__(self, message: str, timed_out: bool) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+class Inputs:
+    """Downloads. One instance serves all threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = httpx.Client(timeout=settings.http_timeout_s, follow_redirects=True, trust_env=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def bring(self, entries: list[dict[str, Any]], directory: str, creates: Creates, stop: threading.Event) -> None:
+        """Fetch each entry of a transfers answer into `directory`, in order.
+
+        Raises:
+            Failed: one of them cannot be had or written.
+            Stopped: `stop` was set.
+        """
+        for entry in entries:
+            problem = entry.get("error")
+            if problem:
+                code = problem["code"] if problem["code"] in CODES else "BlobDownloadMiscError"
+                raise Failed(failure(PRE, code, problem["message"], FilePath=entry.get("path") or ""))
+            if entry["kind"] == "container":
+                self._bring_container(entry, directory, creates, stop)
+            else:
+                self._bring_file(entry, directory, creates, stop)
+
+    def _bring_file(self, entry: dict, directory: str, creates: Creates, stop: threading.Event) -> None:
+        url, path = entry["url"], entry["path"]
+        with _file(creates, directory, path, entry, url) as fd, _told(path, url):
+            self.download(url, fd, stop)
+
+    def download(self, url: str, fd: int, stop: threading.Event) -> None:
+        """Fill an open file from a URL, in parallel parts where it is large and the server can.
+
+        Raises:
+            Failed, Stopped, OSError (of the file)
+        """
+        patience = Patience(self._settings.http_backoff_s, stop)
+        for left in range(self._settings.http_attempts, 0, -1):
+            try:
+                parts = self._whole(url, fd, stop)
+                if parts:
+                    self._in_parts(url, fd, *parts, stop)
+                return
+            except Broken as problem:
+                if left == 1:
+                    code = "BlobDownloadTimedOut" if problem.timed_out else "BlobDownloadMiscError"
+                    raise Failed(failure(PRE, code, str(problem))) from problem
+            patience.wait()
+
+    def _whole(self, url: str, fd: int, stop: threading.Event) -> tuple[int, str] | None:
+        """Fetch in one stream; or, for a large file, only learn its size and tag for fetching in parts."""
+        os.ftruncate(fd, 0)
+        with _transport(), self._client.stream("GET", url) as response:
+            _check(response)
+            length = int(response.headers.get("content-length", 0))
+            ranged = response.headers.get("accept-ranges") == "bytes" and "content-encoding" not in response.headers
+            if ranged and length > self._settings.parallel_above_bytes:
+                return length, response.headers.get("etag", "")
+            self._fill(response, fd, 0, stop)
+        return None
+
+    def _in_parts(self, url: str, fd: int, length: int, tag: str, stop: threading.Event) -> None:
+        os.ftruncate(fd, length)
+        size = self._settings.part_bytes
+        with ThreadPoolExecutor(self._settings.parallel_parts, "part") as pool:
+            tasks = [pool.submit(self._part, url, fd, start, min(start + size, length), tag, stop)
+                     for start in range(0, length, size)]  # fmt: skip
+            try:
+                for task in tasks:
+                    task.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _part(self, url: str, fd: int, start: int, end: int, tag: str, stop: threading.Event) -> None:
+        headers = {"range": f"bytes={start}-{end - 1}"}
+        if tag and not tag.startswith("W/"):
+            headers["if-range"] = tag
+        patience = Patience(self._settings.http_backoff_s, stop)
+        for left in range(self._settings.http_attempts, 0, -1):
+            try:
+                with _transport(), self._client.stream("GET", url, headers=headers) as response:
+                    _check(response)
+                    if response.status_code != 206:
+                        raise Broken("the file changed while it was fetched", False)
+                    if self._fill(response, fd, start, stop) == end - start:
+                        return
+                    raise Broken("a part came short", False)
+            except Broken:
+                if left == 1:
+                    raise
+            patience.wait()
+
+    def _fill(self, response: httpx.Response, fd: int, position: int, stop: threading.Event) -> int:
+        written = 0
+        for chunk in response.iter_bytes(_CHUNK):
+            if stop.is_set():
+                raise Stopped
+            _write(fd, chunk, position + written)
+            written += len(chunk)
+        return written
+
+    def _bring_container(self, entry: dict, directory: str, creates: Creates, stop: threading.Event) -> None:
+        # azure.storage.blob takes a third of a second to import, and most nodes never need it
+        from agent.containers import Container
+
+        url, target = entry["url"], (entry.get("path") or "").strip("/")
+        with _told(target, url):
+            container = Container(url, self._settings)
+            for name in container.names(entry.get("prefix") or ""):
+                path = f"{target}/{name}" if target else name
+                with _told(path, url), _file(creates, directory, path, entry, url) as fd:
+                    container.download(name, fd, stop)
+
+
+@contextmanager
+def _file(creates: Creates, directory: str, path: str, entry: dict, url: str) -> Iterator[int]:
+    mode = int(entry["mode"], 8) if entry.get("mode") else DEFAULT_MODE
+    try:
+        fd = creates.create(directory, path, mode)
+    except CourierError as error:
+        code = "ResourceDirectoryCreateFailed" if error.step == "directory" else "ResourceFileCreateFailed"
+        code = "DiskFull" if error.errno in _FULL else code
+        raise Failed(failure(PRE, code, str(error), FilePath=path, HttpUrl=bare(url))) from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _told(path: str, url: str) -> Iterator[None]:
+    """Say which file a failure is about, and turn errors of writing into failures."""
+    try:
+        yield
+    except Failed as error:
+        named = dict(error.failure.details)
+        if "FilePath" in named:
+            raise
+        raise Failed(
+            failure(PRE, error.failure.code, named.get("Message", ""), FilePath=path, HttpUrl=bare(url))
+        ) from error
+    except OSError as error:
+        code = "DiskFull" if error.errno in _FULL else "ResourceFileWriteFailed"
+        raise Failed(failure(PRE, code, str(error), FilePath=path, HttpUrl=bare(url))) from error
+
+
+@contextmanager
+def _transport() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.TimeoutException, httpx.ConnectError) as error:
+        raise Broken(f"no answer: {type(error).__name__}", True) from error
+    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
+        raise Broken(f"broken off: {type(error).__name__}", False) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise Failed(failure(PRE, "BlobDownloadMiscError", f"not a usable URL: {type(error).__name__}")) from error
+
+
+def _check(response: httpx.Response) -> None:
+    status = response.status_code
+    if response.is_success:
+        return
+    if status in _RETRIED:
+        raise Broken(f"the server answered {status}", False)
+    code = {404: "BlobNotFound", 401: "BlobAccessDenied", 403: "BlobAccessDenied"}.get(status, "BlobDownloadMiscError")
+    raise Failed(failure(PRE, code, f"the server answered {status}"))
+
+
+def _write(fd: int, data: bytes, position: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, position)
+        view, position = view[written:], position + written
+
+
+def bare(url: str) -> str:
+    """The URL without its query, where signatures are, and without a password."""
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(query=None, fragment=None, userinfo=b""))

@@ -1,0 +1,222 @@
+"""The only door to Redis: the inbox in, the event list and bell out, and the pulse.
+
+A link reconnects for ever. Reports are kept, in order, until Redis has taken
+them; after each reconnect the node says what it holds, because a message that
+was on the way when the connection broke is lost.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis.asyncio
+from redis import exceptions
+
+from agent.contract import VERSION, messages, queues
+from agent.contract.boot import Boot
+from agent.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 500  # items of one event message: the engine's script applies it in one go
+_LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError)
+_REFUSED = (exceptions.AuthenticationError, exceptions.NoPermissionError)
+
+Beat = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Superseded(Exception):
+    """Redis does not know this boot any more: a later one has the node, or the node was removed."""
+
+
+class Link:
+    """Connections of one boot.
+
+    Args:
+        receive: called with each inbox message, in order.
+        holds: what the node holds, for `hold` events.
+        accepted: called when somebody received a pulse.
+    """
+
+    def __init__(
+        self,
+        boot: Boot,
+        settings: Settings,
+        receive: Callable[[dict[str, Any]], None],
+        holds: Callable[[], list[list[int]]],
+        accepted: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._receive, self._holds, self._accepted = receive, holds, accepted
+        self._pool = redis.asyncio.ConnectionPool.from_url(
+            boot.redis_url, protocol=2, lib_name=None, lib_version=None, socket_connect_timeout=settings.redis_answer_s
+        )
+        self._inbox = queues.inbox(boot.account, boot.node, boot.boot)
+        self._events = queues.events(boot.account, boot.node, boot.boot)
+        self._bell = ("ZADD", queues.bell(boot.account), "NX", 0, queues.bell_member(boot.node, boot.boot))
+        self._channel = queues.pulse(boot.account)
+        self._refused_s = max(settings.refused_s, 3 * boot.lost_after_s)
+        self._pending: list[tuple[list[Any], float | None]] = []
+        self._sending = 0
+        self._wake = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._exchange_lock = asyncio.Lock()
+        self._seq = 0
+        self._connected_before = False
+
+    def report(self, item: list[Any], at: float | None = None) -> None:
+        """Queue one event item. `at`: when it happened, monotonic; its age is filled in when it leaves."""
+        self._pending.append((item, at))
+        self._flushed.clear()
+        self._wake.set()
+
+    async def run(self, beat: Beat, interval: float) -> None:
+        """Work until cancelled. `beat` makes the pulse that is published every `interval` seconds.
+
+        Raises:
+            Superseded: Redis has refused this boot for too long.
+        """
+        delay, refused_since = self._settings.backoff_first_s, None
+        while True:
+            started = time.monotonic()
+            problem = await self._until_broken(beat, interval)
+            if isinstance(problem, _REFUSED):
+                refused_since = refused_since or started
+                if time.monotonic() - refused_since > self._refused_s:
+                    raise Superseded(str(problem))
+            else:
+                refused_since = None
+            _log.warning("lost Redis", extra={"error": str(problem)})
+            if time.monotonic() - started > self._settings.backoff_most_s:
+                delay = self._settings.backoff_first_s
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, self._settings.backoff_most_s)
+
+    async def flushed(self) -> None:
+        """Wait until Redis has taken every report."""
+        if self._pending:
+            await self._flushed.wait()
+
+    async def _until_broken(self, beat: Beat, interval: float) -> Exception:
+        """One session, and what ended it."""
+        try:
+            await self._session(beat, interval)
+        except* (*_LOST, exceptions.ResponseError) as errors:
+            problem = errors.exceptions[0]
+        while isinstance(problem, ExceptionGroup):
+            problem = problem.exceptions[0]
+        return problem
+
+    async def _session(self, beat: Beat, interval: float) -> None:
+        """One connection for the inbox, one for everything else, until either breaks."""
+        inbox, other = self._pool.make_connection(), self._pool.make_connection()
+        try:
+            async with asyncio.timeout(self._settings.redis_answer_s):
+                await asyncio.gather(inbox.connect(), other.connect())
+            self._say_what_we_hold()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(inbox))
+                group.create_task(self._write(other))
+                group.create_task(self._beat(other, beat, interval))
+        finally:
+            await inbox.disconnect(nowait=True)
+            await other.disconnect(nowait=True)
+
+    def _say_what_we_hold(self) -> None:
+        if self._connected_before:
+            self._hold()
+        self._connected_before = True
+
+    def _hold(self) -> None:
+        self._pending = [entry for entry in self._pending if entry[0][0] != "hold"]
+        self.report(["hold", self._seq, self._holds()])
+
+    async def _read(self, connection: redis.asyncio.Connection) -> None:
+        command = connection.pack_command("BLPOP", self._inbox, self._settings.block_s)
+        while True:
+            await connection.send_packed_command(command, check_health=False)
+            answer = await connection.read_response(timeout=math.inf, disable_decoding=True)
+            if answer is not None:
+                self._take(answer[1])
+
+    def _take(self, data: bytes) -> None:
+        try:
+            message = messages.unpack(data)
+            gap = message["seq"] > self._seq + 1 and self._seq > 0
+            self._seq = message["seq"]
+            self._receive(message)
+        except (ValueError, KeyError, TypeError):
+            _log.exception("unreadable inbox message")
+            return
+        if gap:
+            self._hold()
+
+    async def _write(self, connection: redis.asyncio.Connection) -> None:
+        ring = False
+        while True:
+            if not self._pending and not ring:
+                self._wake.clear()
+                self._flushed.set()
+                await self._wake.wait()
+            batch = self._pending[:_BATCH]
+            commands = [("RPUSH", self._events, self._packed(batch))] if batch else []
+            replies = await self._exchange(connection, [*commands, self._bell])
+            ring = isinstance(replies[-1], Exception)
+            if batch and not isinstance(replies[0], Exception):
+                self._drop(batch)
+            problem = next((reply for reply in replies if isinstance(reply, Exception)), None)
+            if problem is not None:
+                await self._wait_out(problem)
+
+    def _drop(self, batch: list) -> None:
+        """Forget what Redis has taken. A `hold` may have been replaced meanwhile, so not just by count."""
+        if all(mine is taken for mine, taken in zip(self._pending, batch, strict=False)):
+            del self._pending[: len(batch)]
+            return
+        taken = {id(entry) for entry in batch}
+        self._pending = [entry for entry in self._pending if id(entry) not in taken]
+
+    def _packed(self, batch: list[tuple[list[Any], float | None]]) -> bytes:
+        now = time.monotonic()
+        items = [aged(item, now - at) if at is not None else item for item, at in batch]
+        return messages.pack({"v": VERSION, "items": items})
+
+    async def _wait_out(self, problem: Exception) -> None:
+        """A full Redis keeps us waiting; anything else is for the caller."""
+        if not isinstance(problem, exceptions.OutOfMemoryError):
+            raise problem
+        _log.warning("Redis is full; reports are kept", extra={"waiting": len(self._pending)})
+        await asyncio.sleep(self._settings.full_retry_s)
+
+    async def _beat(self, connection: redis.asyncio.Connection, beat: Beat, interval: float) -> None:
+        while True:
+            pulse = messages.pack(await beat())
+            (receivers,) = await self._exchange(connection, [("PUBLISH", self._channel, pulse)])
+            if isinstance(receivers, Exception):
+                raise receivers
+            if receivers >= 1:
+                self._accepted()
+            await asyncio.sleep(interval)
+
+    async def _exchange(self, connection: redis.asyncio.Connection, commands: list[tuple]) -> list[Any]:
+        async with self._exchange_lock, asyncio.timeout(self._settings.redis_answer_s):
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [await _reply(connection) for _ in commands]
+
+
+async def _reply(connection: redis.asyncio.Connection) -> Any:
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except exceptions.ResponseError as error:
+        return error
+
+
+def aged(item: list[Any], age: float) -> list[Any]:
+    """The item with its age, in seconds, where its kind has one (contract/messages.py)."""
+    if item[0] == "end":
+        return [*item[:4], max(0, int(age * 1e6)), *item[5:]]
+    return item

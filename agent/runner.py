@@ -1,0 +1,317 @@
+"""Performs what core.py decides: directories, commands, transfers, timers, reports."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agent import core
+from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
+from agent.api import GiveBack
+from agent.assignment import Job, Key, Unreadable, Work, read_job, read_task
+from agent.commands import Commands, Lost, Outcome
+from agent.core import Core, End, Reason
+from agent.directories import Directories
+from agent.environment import Package, package_variables, task_variables
+from agent.failures import PRE, Failed, Failure, failure
+from agent.settings import Settings
+from agent.spawners import AT_ONCE, GENTLE
+
+_log = logging.getLogger(__name__)
+_JOBS_REMEMBERED = 1000
+
+
+class Transfers(Protocol):
+    """What the runner needs of transfer.py."""
+
+    async def fetch(self, work: Work, place: "Place") -> list[Package]: ...
+
+    async def send(self, work: Work, place: "Place", end: End, environment: dict[str, str]) -> Failure | None: ...
+
+
+class Keeper(Protocol):
+    """What the runner needs of retention.py."""
+
+    def started(self, directory: str) -> None: ...
+
+    def finished(self, work: Work, directory: str) -> None: ...
+
+
+class Meter(Protocol):
+    """What the runner needs of usage.py."""
+
+    def finished(self, directory: str, blocks_written: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Place:
+    """What an attempt occupies on the node."""
+
+    account: Account
+    directory: str
+    command: int = 0
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    transfer: asyncio.Task | None = None
+    packages: list[Package] = field(default_factory=list)
+    started: bool = False
+
+
+class Runner:
+    """One node's tasks.
+
+    Args:
+        report: hands an item and its time to the link.
+        variables: of node and pool packages; task_variables adds the rest.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directories: Directories,
+        accounts: Accounts,
+        commands: Commands,
+        transfers: Transfers,
+        keeper: Keeper,
+        meter: Meter,
+        report: Callable[[list[Any], float | None], None],
+        variables: dict[str, str],
+    ) -> None:
+        self.core = Core()
+        self.variables = variables
+        self.silent = False
+        self._idle: asyncio.Event | None = None
+        self._settings = settings
+        self._directories, self._accounts, self._commands = directories, accounts, commands
+        self._transfers, self._keeper, self._meter, self._report = transfers, keeper, meter, report
+        self._jobs: dict[int, tuple[str, Job]] = {}
+        self._places: dict[Key, Place] = {}
+        self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
+        self._background: set[asyncio.Task] = set()
+        self._perform_one = {
+            core.Prepare: self._prepare, core.Launch: self._launch, core.Upload: self._upload,
+            core.Stop: self._stop, core.Report: self._tell, core.Finish: self._finish,
+        }  # fmt: skip
+
+    def places(self) -> dict[str, Key]:
+        """Directories of attempts whose command has not ended, for the disk's sake."""
+        return {place.directory: key for key, place in self._places.items()}
+
+    def run(self, message: dict[str, Any]) -> None:
+        """A `run` message."""
+        for number, job_id, text in message["jobs"]:
+            known = self._jobs.get(number)
+            if known is None or known[0] != text:
+                self._remember(number, job_id, text)
+        for number, task, attempt, text, _ in message["tasks"]:
+            self._assign(number, task, attempt, text)
+
+    def kill(self, message: dict[str, Any]) -> None:
+        """A `kill` message."""
+        for *key, why in message["tasks"]:
+            self._perform(self.core.kill(tuple(key), Reason(why, ""), time.monotonic()))
+
+    def kill_all(self, words: str) -> None:
+        """Give every attempt back."""
+        self._perform(self.core.kill_all(Reason("back", words), time.monotonic()))
+
+    def disk_full(self, key: Key, words: str) -> None:
+        """End an attempt that filled the disk."""
+        self._perform(self.core.kill(key, Reason("disk", words), time.monotonic()))
+
+    async def idle(self) -> None:
+        """Wait until no attempt is left."""
+        self._idle = asyncio.Event()
+        if self.core.attempts:
+            await self._idle.wait()
+
+    def _remember(self, number: int, job_id: str, text: str) -> None:
+        self._jobs.pop(number, None)
+        self._jobs[number] = (text, read_job(number, job_id, text))
+        while len(self._jobs) > _JOBS_REMEMBERED:
+            del self._jobs[next(iter(self._jobs))]
+
+    def _assign(self, number: int, task: int, attempt: int, text: str) -> None:
+        key = (number, task, attempt)
+        if self.silent:
+            self._report(["back", *key, "the node has no contact with the farm"], None)
+            return
+        try:
+            work = read_task(self._jobs[number][1], task, attempt, text)
+        except Unreadable as error:
+            self._report(["end", *key, 0, None, error.failure.listed(), None], time.monotonic())
+        except (KeyError, ValueError, TypeError) as error:
+            _log.exception("unreadable task", extra={"job": number, "task": task, "attempt": attempt})
+            problem = failure(PRE, "Unknown", f"the node could not read the task: {error!r}")
+            self._report(["end", *key, 0, None, problem.listed(), None], time.monotonic())
+        else:
+            self._perform(self.core.assigned(work, time.monotonic()))
+
+    def _perform(self, effects: list[tuple]) -> None:
+        for effect in effects:
+            self._perform_one[type(effect)](effect)
+
+    def _tell(self, effect: core.Report) -> None:
+        self._report(effect.item, effect.at)
+
+    def _place(self, effect: core.Prepare | core.Launch) -> Place | None:
+        """The attempt's user and clean directory; None when it has to wait or has failed."""
+        key = effect.key
+        if key in self._places:
+            return self._places[key]
+        work = self.core.attempts[key].work
+        try:
+            account = self._accounts.choose(work.identity)
+        except TaskUsersBusy:
+            self._queue.append(effect)
+            return None
+        except NoAccount as error:
+            self._perform(self.core.failed(key, failure(PRE, "TaskSchedulingConstraintFailed", str(error)), _now()))
+            return None
+        try:
+            directory = self._directories.task(work, account.uid)
+        except (OSError, ValueError) as error:
+            self._accounts.release(account)
+            code = "DiskFull" if getattr(error, "errno", 0) == 28 else "ResourceDirectoryCreateFailed"
+            self._perform(self.core.failed(key, failure(PRE, code, str(error)), _now()))
+            return None
+        place = self._places[key] = Place(account, directory)
+        self._keeper.started(directory)
+        return place
+
+    def _launch(self, effect: core.Launch) -> None:
+        key = effect.key
+        place = self._place(effect)
+        if place is None:
+            return
+        work = self.core.attempts[key].work
+        place.command = self._commands.start(
+            place.account, work.words, self._environment(work, place), place.directory,
+            lambda outcome: self._ended(key, outcome),
+        )  # fmt: skip
+        place.started = True
+        if work.wall_s is not None:
+            self._later(place, work.wall_s, self._overdue, key)
+
+    def _environment(self, work: Work, place: Place) -> dict[str, str]:
+        node = {**self.variables, **package_variables(place.packages)} if place.packages else self.variables
+        return task_variables(
+            node, place.directory, place.account.name, work.job.id, work.id, work.job.environment, work.environment
+        )
+
+    def _ended(self, key: Key, outcome: Outcome) -> None:
+        if key not in self.core.attempts:
+            return
+        if isinstance(outcome, End):
+            self._perform(self.core.exited(key, outcome, _now()))
+        elif isinstance(outcome, Lost):
+            self._perform(self.core.lost(key, outcome.why, _now()))
+        else:
+            self._perform(self.core.failed(key, outcome, _now()))
+
+    def _overdue(self, key: Key) -> None:
+        work = self.core.attempts[key].work
+        words = (
+            f"the task exceeded its maxWallClockTime, the configured execution time limit of {work.wall_s:g} seconds"
+        )
+        self._perform(self.core.kill(key, Reason("time", words), _now()))
+
+    def _prepare(self, effect: core.Prepare) -> None:
+        place = self._place(effect)
+        if place is not None:
+            place.transfer = self._spawn(self._fetch(effect.key, place))
+            place.transfer.add_done_callback(lambda task: self._transfer_over(effect.key, task))
+
+    async def _fetch(self, key: Key, place: Place) -> None:
+        work = self.core.attempts[key].work
+        try:
+            place.packages = await self._transfers.fetch(work, place)
+        except Failed as error:
+            self._perform(self.core.failed(key, error.failure, _now()))
+        except GiveBack as error:
+            self._perform(self.core.lost(key, str(error), _now()))
+        except Exception as error:
+            _log.exception("bringing inputs failed", extra=_names(key))
+            self._perform(self.core.failed(key, failure(PRE, "Unknown", repr(error)), _now()))
+        else:
+            self._perform(self.core.prepared(key))
+
+    def _upload(self, effect: core.Upload) -> None:
+        place = self._places[effect.key]
+        self._cancel_timers(place)
+        place.transfer = self._spawn(self._send(effect.key, place))
+        place.transfer.add_done_callback(lambda task: self._transfer_over(effect.key, task))
+
+    async def _send(self, key: Key, place: Place) -> None:
+        attempt = self.core.attempts[key]
+        assert attempt.end is not None
+        try:
+            environment = self._environment(attempt.work, place)
+            problem = await self._transfers.send(attempt.work, place, attempt.end, environment)
+        except GiveBack as error:
+            self._perform(self.core.lost(key, str(error), _now()))
+        except Exception as error:
+            _log.exception("sending outputs failed", extra=_names(key))
+            self._perform(self.core.uploaded(key, failure("upload", "FileUploadMiscError", repr(error)), _now()))
+        else:
+            self._perform(self.core.uploaded(key, problem, _now()))
+
+    def _transfer_over(self, key: Key, task: asyncio.Task) -> None:
+        if task.cancelled() and key in self.core.attempts:
+            self._perform(self.core.ended(key, _now()))
+
+    def _stop(self, effect: core.Stop) -> None:
+        key = effect.key
+        place = self._places.get(key)
+        if place is None or (effect.phase == core.RUNNING and not place.started):
+            self._queue = [waiting for waiting in self._queue if waiting.key != key]
+            self._perform(self.core.ended(key, _now()))
+        elif effect.phase == core.RUNNING:
+            self._commands.kill(place.command, GENTLE if effect.gently else AT_ONCE)
+            if effect.gently:
+                self._later(place, self._settings.terminate_grace_s, self._commands.kill, place.command)
+        elif place.transfer is not None:
+            place.transfer.cancel()
+
+    def _finish(self, effect: core.Finish) -> None:
+        if self._idle is not None and not self.core.attempts:
+            self._idle.set()
+        place = self._places.pop(effect.key, None)
+        if place is None:
+            return
+        self._cancel_timers(place)
+        self._keeper.finished(effect.work, place.directory)
+        self._meter.finished(place.directory, effect.blocks_written)
+        if not place.account.lasting:
+            self._spawn(self._leave(place))
+
+    async def _leave(self, place: Place) -> None:
+        """End all processes of a task-scope user before the next task may get it."""
+        await self._commands.leave(place.account)
+        self._directories.retire(place.directory)
+        self._accounts.release(place.account)
+        waiting, self._queue = self._queue, []
+        self._perform(waiting)
+
+    def _later(self, place: Place, seconds: float, call: Callable, *arguments: Any) -> None:
+        place.timers.append(asyncio.get_running_loop().call_later(seconds, call, *arguments))
+
+    def _cancel_timers(self, place: Place) -> None:
+        for timer in place.timers:
+            timer.cancel()
+        place.timers.clear()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+
+def _now() -> float:
+    return time.monotonic()
+
+
+def _names(key: Key) -> dict[str, int]:
+    return dict(zip(("job", "task", "attempt"), key, strict=True))

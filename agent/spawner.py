@@ -1,0 +1,360 @@
+"""A small single-threaded process per user of tasks: starts, reaps and ends their commands.
+
+It runs as the tasks' user from the beginning, so starting a command is one
+posix_spawn(2) with nothing to switch. Where the agent may, it is the first
+process of its own PID namespace: nothing in there can signal it, and all of it
+ends when it ends. Elsewhere it adopts orphans and ends them when the agent's
+socket closes.
+
+Messages are msgpack arrays on a stream socket:
+
+    agent -> spawner   ["run", id, words, environment, directory, keep]
+                       ["kill", id, signal]     to the whole tree
+                       ["courier"]              with one socket (courier.py)
+    spawner -> agent   ["up", namespaced]
+                       ["fail", id, code, message]
+                       ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops]
+
+`keep`: processes that are left after a successful exit stay (start task).
+"""
+
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import msgpack
+
+from agent import confinement, courier, processes
+from agent.environment import PATH
+
+NO_NAMESPACE = 77
+"""Exit status that says: no PID namespace to be had here, try without."""
+
+_OUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+_FILES = [
+    (os.POSIX_SPAWN_OPEN, 1, "../stdout.txt", _OUT, 0o644),
+    (os.POSIX_SPAWN_OPEN, 2, "../stderr.txt", _OUT, 0o644),
+]
+_RESET = [signal.SIGPIPE, signal.SIGXFSZ]  # what Python ignores; posix_spawn would hand it on
+_NODE_TROUBLE = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
+_RECEIVE = 1 << 18
+_RECHECK_MS = 20
+
+
+@dataclass(slots=True)
+class Command:
+    """A started command. `ended` holds its report while others of its tree are still dying."""
+
+    id: int
+    pid: int
+    started: float
+    keep: bool
+    ended: list | None = None
+
+
+class Spawner:
+    """The loop. `tags` count up within this process's own range, so two spawners never share one."""
+
+    def __init__(self, agent: socket.socket, path: str = PATH) -> None:
+        self._agent = agent
+        self._path = path.split(":")
+        self._found: dict[str, str] = {}
+        self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
+        self._packer = msgpack.Packer(unicode_errors="surrogateescape")
+        self._sockets: deque[int] = deque()
+        self._tag = os.getpid() << 32
+        self._by_tag: dict[int, Command] = {}
+        self._by_pid: dict[int, int] = {}
+        self._by_id: dict[int, int] = {}
+        self._dying: set[int] = set()
+        self._kept: set[int] = set()
+        self._settled: set[int] = set()  # children that lead no command and may live: couriers, services
+        self._replies: list[bytes] = []
+        self._children = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY)
+
+    def serve(self) -> None:
+        """Run until the agent closes its end."""
+        woken, waker = socket.socketpair()
+        for end in (woken, waker):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self._agent, select.POLLIN)
+        poll.register(woken, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll(_RECHECK_MS if self._dying else None):
+                if fd == woken.fileno():
+                    woken.recv(4096)
+                elif not self._receive():
+                    return
+            self._reap()
+            self._send()
+
+    def end_all(self) -> None:
+        """End every descendant: for spawners without a PID namespace, where nobody else does."""
+        processes.tag_children(0)
+        for _ in range(1000):
+            alive = processes.descendants(os.getpid())
+            if not alive:
+                return
+            processes.kill(alive)
+            self._collect_zombies()
+
+    def _receive(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._agent, _RECEIVE, 8)
+        self._sockets.extend(fds)
+        if not data:
+            return False
+        self._unpacker.feed(data)
+        for message in self._unpacker:
+            getattr(self, _HANDLERS[message[0]])(*message[1:])
+        return True
+
+    def _send(self) -> None:
+        if self._replies:
+            replies, self._replies = b"".join(self._replies), []
+            self._agent.sendall(replies)
+
+    def _reply(self, *message: object) -> None:
+        self._replies.append(self._packer.pack(message))
+
+    def _run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: bool) -> None:
+        try:
+            os.chdir(directory)
+            _make("wd")
+            _make("certs")
+            os.chdir("wd")
+        except OSError as error:
+            return self._reply("fail", id, _directory_code(error), str(error))
+        self._tag += 1
+        processes.tag_children(self._tag)
+        try:
+            pid = self._spawn(words, environment)
+        except (OSError, ValueError) as error:
+            return self._reply("fail", id, self._launch_code(words[0], error), _words(words[0], error))
+        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), keep)
+        self._by_pid[pid] = self._tag
+        self._by_id[id] = self._tag
+
+    def _spawn(self, words: list[str], environment: dict[str, str]) -> int:
+        known = words[0] in self._found
+        try:
+            return _start(self._find(words[0]), words, environment)
+        except FileNotFoundError:
+            if not known:
+                raise
+            del self._found[words[0]]  # it moved within PATH since it was found
+            return _start(self._find(words[0]), words, environment)
+
+    def _find(self, word: str) -> str:
+        if "/" in word:
+            return word
+        found = self._found.get(word)
+        if found is None:
+            candidates = [f"{folder}/{word}" for folder in self._path if os.path.isfile(f"{folder}/{word}")]
+            runnable = [path for path in candidates if os.access(path, os.X_OK)]
+            if not candidates:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), word)
+            found = (runnable or candidates)[0]
+            self._found[word] = found
+        return found
+
+    def _launch_code(self, word: str, error: OSError | ValueError) -> str:
+        code = getattr(error, "errno", None)
+        if code in (errno.ENOENT, errno.ENOTDIR):
+            there = os.path.lexists(word) if "/" in word else word in self._found
+            return "CommandLaunchFailed" if there else "CommandProgramNotFound"
+        if code in (errno.ENOSPC, errno.EDQUOT):
+            return "DiskFull"
+        return "back" if code in _NODE_TROUBLE else "CommandLaunchFailed"
+
+    def _kill(self, id: int, signum: int) -> None:
+        tag = self._by_id.get(id)
+        if tag is None:
+            return
+        if signum == signal.SIGKILL:
+            self._dying.add(tag)
+        processes.kill(processes.tagged({tag}), signum)
+
+    def _courier(self) -> None:
+        fd = self._sockets.popleft()
+        processes.tag_children(0)
+        pid = os.fork()
+        if pid:
+            os.close(fd)
+            self._settled.add(pid)
+            return
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._agent.close()
+            courier.serve(socket.socket(fileno=fd))
+        finally:
+            os._exit(0)  # never through end_all(), which would end our siblings
+
+    def _reap(self) -> None:
+        ended = self._collect_zombies()
+        if not ended and not self._dying:
+            return
+        strays = self._strays() if ended else set()
+        for tag in ended:
+            command = self._by_tag[tag]
+            if tag not in strays and tag not in self._dying:
+                self._report(tag, command)
+            elif command.keep and tag not in self._dying and command.ended and command.ended[2] == 0:
+                self._kept.add(tag)
+                self._report(tag, command)
+            else:
+                self._dying.add(tag)
+        if self._dying:
+            self._end_dying()
+
+    def _collect_zombies(self) -> list[int]:
+        """Take the exits of all dead children; answers the tags of commands that ended."""
+        ended = []
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended
+            if pid == 0:
+                return ended
+            tag = self._by_pid.pop(pid, None)
+            if tag is None:
+                self._settled.discard(pid)
+                continue
+            command = self._by_tag[tag]
+            command.ended = _exit(command, status, usage)
+            ended.append(tag)
+
+    def _strays(self) -> set[int]:
+        """Tags of our children that lead no command: the orphans of one. Ends those that are nobody's."""
+        children = set(map(int, os.pread(self._children, 1 << 16, 0).split()))
+        orphans = children - self._by_pid.keys() - self._settled
+        if not orphans:
+            return set()
+        tags = {orphan: processes.tag_of(orphan) for orphan in orphans}
+        self._settled |= {pid for pid, tag in tags.items() if tag in self._kept}
+        processes.kill([pid for pid, tag in tags.items() if tag not in self._by_tag and tag not in self._kept])
+        return {tag for tag in tags.values() if tag is not None}
+
+    def _end_dying(self) -> None:
+        alive = processes.tagged(self._dying)
+        processes.kill(alive)
+        left = {processes.tag_of(pid) for pid in alive}
+        for tag in self._dying - left:
+            command = self._by_tag[tag]
+            if command.ended is not None:
+                self._dying.discard(tag)
+                self._report(tag, command)
+
+    def _report(self, tag: int, command: Command) -> None:
+        del self._by_tag[tag]
+        del self._by_id[command.id]
+        self._replies.append(self._packer.pack(command.ended))
+
+
+_HANDLERS = {"run": "_run", "kill": "_kill", "courier": "_courier"}
+
+
+def _start(program: str, words: list[str], environment: dict[str, str]) -> int:
+    return os.posix_spawn(
+        program, words, environment, file_actions=_FILES, setsid=True, setsigmask=(), setsigdef=_RESET
+    )
+
+
+def _make(name: str) -> None:
+    try:
+        os.mkdir(name, 0o770)
+    except FileExistsError:
+        return
+
+
+def _directory_code(error: OSError) -> str:
+    return "DiskFull" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ResourceDirectoryCreateFailed"
+
+
+def _words(program: str, error: OSError | ValueError) -> str:
+    return f"{program}: {error.strerror}" if isinstance(error, OSError) else f"{program}: {error}"
+
+
+def _exit(command: Command, status: int, usage: resource.struct_rusage) -> list:
+    wall = time.monotonic() - command.started
+    return [
+        "exit", command.id, status, int(wall * 1e6), int(usage.ru_utime * 1e6), int(usage.ru_stime * 1e6),
+        usage.ru_inblock, usage.ru_oublock,
+    ]  # fmt: skip
+
+
+def run(agent: socket.socket, uid: int | None, admin: bool, file_size: int, namespaced: bool) -> None:
+    """Become the spawner of one user and serve until the agent goes.
+
+    Args:
+        uid: numeric user; None: stay who we are.
+        admin: tasks are elevated.
+        file_size: bytes a task's file may have; 0: no limit.
+        namespaced: this is the first process of a new PID namespace.
+    """
+    if namespaced:
+        confinement.own_proc()
+    else:
+        confinement.adopt_orphans()
+    os.umask(0o022)
+    if file_size:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    if uid is not None:
+        confinement.become(uid, admin)
+    confinement.hide()
+    if namespaced:
+        confinement.die_with_parent()
+    spawner = Spawner(agent)
+    agent.sendall(msgpack.packb(["up", namespaced]))
+    try:
+        spawner.serve()
+    finally:
+        spawner.end_all()
+
+
+def main(arguments: list[str]) -> int:
+    """Started by the agent: socket, uid or -1, admin, file size, whether to try a PID namespace."""
+    fd, uid, admin, file_size, namespaced = map(int, arguments)
+    agent = socket.socket(fileno=fd)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # a terminal's Ctrl-C is the agent's to handle; a handler, unlike SIG_IGN, does not pass to tasks
+        signal.signal(signum, lambda *_: None)
+    who = None if uid < 0 else uid
+    if not namespaced:
+        run(agent, who, bool(admin), file_size, False)
+        return 0
+    confinement.die_with_parent()
+    try:
+        confinement.isolate()
+    except OSError:
+        return NO_NAMESPACE
+    return _lead(agent, who, bool(admin), file_size)
+
+
+def _lead(agent: socket.socket, uid: int | None, admin: bool, file_size: int) -> int:
+    """Fork the first process of the namespace and wait for it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            run(agent, uid, admin, file_size, True)
+        except OSError as error:
+            print(f"spawner of user {uid}: {error}", file=sys.stderr, flush=True)
+            os._exit(NO_NAMESPACE if error.errno == errno.EPERM else 1)
+        os._exit(0)
+    agent.close()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,187 @@
+"""The agent's end of its spawners: one process per user of tasks (spawner.py)."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgpack
+
+from agent.accounts import Account
+from agent.core import End
+from agent.spawner import NO_NAMESPACE
+
+_log = logging.getLogger(__name__)
+_RECEIVE = 1 << 18
+_BLOCK = 512  # bytes of a block as getrusage(2) counts them
+
+
+class Handlers(NamedTuple):
+    """Whom a spawner tells: by the id its command was started under."""
+
+    exited: Callable[[int, End], None]
+    failed: Callable[[int, str, str], None]  # code of the service or "back", message
+    lost: Callable[["Spawner"], None]
+
+
+class Spawner:
+    """One spawner process. Commands sent before it is up wait in its socket."""
+
+    def __init__(self, account: Account, file_size: int, handlers: Handlers) -> None:
+        self.uid = account.uid
+        self.running: set[int] = set()
+        self.closed = False
+        self._admin = account.admin
+        self._file_size = file_size
+        self._handlers = handlers
+        self._namespaced = account.uid is not None
+        self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
+        self._packer = msgpack.Packer(unicode_errors="surrogateescape")
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._up = False
+        self._batch: list[bytes] = []
+        self._start()
+
+    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: bool = False) -> None:
+        """Start a command.
+
+        Raises:
+            UnicodeEncodeError: words or environment hold what no file name or variable can.
+        """
+        message = self._packer.pack(("run", id, words, environment, directory, keep))
+        self.running.add(id)
+        if not self._batch:
+            self._loop.call_soon(self._flush)
+        self._batch.append(message)
+
+    def kill(self, id: int, signum: int) -> None:
+        """Signal a command's whole process tree; its exit is reported when all of it is gone."""
+        self._flush()
+        self._send(self._packer.pack(("kill", id, signum)))
+
+    def courier(self) -> socket.socket:
+        """A new courier of this user (courier.py); it ends when the socket is closed."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._flush()
+        self._send(self._packer.pack(("courier",)), [theirs.detach()])
+        return ours
+
+    def close(self) -> None:
+        """End the process and everything it started: it takes a closed socket for an order."""
+        if not self.closed:
+            self.closed = True
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+
+    async def wait_closed(self, timeout: float) -> None:
+        """Wait until the process and all its tasks have ended.
+
+        Raises:
+            TimeoutError: it did not, within `timeout` seconds; it was killed.
+        """
+        try:
+            await asyncio.to_thread(self._process.wait, timeout)
+        except subprocess.TimeoutExpired as error:
+            self._process.kill()  # a namespace ends with its leader, by the parent-death signal
+            raise TimeoutError(f"spawner of user {self.uid} would not end") from error
+
+    def _start(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        arguments = [
+            theirs.fileno(), -1 if self.uid is None else self.uid, int(self._admin),
+            self._file_size, int(self._namespaced),
+        ]  # fmt: skip
+        # -I -S -c: nothing of the caller's environment or site files, and only the imports that it needs
+        paths = [str(Path(__file__).parent.parent), str(Path(msgpack.__file__).parent.parent)]
+        code = f"import sys; sys.path[:0] = {paths!r}; from agent.spawner import main; sys.exit(main(sys.argv[1:]))"
+        # from the main thread: the parent-death signal follows the thread that started a process
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *map(str, arguments)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+            env={"PATH": os.defpath}, cwd="/",
+        )  # fmt: skip
+        theirs.close()
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._receive)
+
+    def _restart_without_namespace(self) -> None:
+        _log.warning("no PID namespace to be had; tasks are ended by their spawner instead", extra={"uid": self.uid})
+        self._namespaced = False
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        self._start()
+
+    def _flush(self) -> None:
+        if self._batch and not self.closed:
+            batch, self._batch = b"".join(self._batch), []
+            self._send(batch)
+
+    def _send(self, data: bytes, fds: list[int] | None = None) -> None:
+        self._unsent.append((data, fds or []))
+        if self._up and len(self._unsent) == 1:
+            self._write()
+
+    def _write(self) -> None:
+        while self._unsent:
+            data, fds = self._unsent[0]
+            try:
+                sent = socket.send_fds(self._socket, [data], fds) if fds else self._socket.send(data)
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._write)
+                return
+            except OSError:
+                return  # it has gone: the reader finds out, and says so once
+            for fd in fds:
+                os.close(fd)
+            if sent == len(data):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = (data[sent:], [])
+        self._loop.remove_writer(self._socket)
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(_RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._gone()
+            return
+        self._unpacker.feed(data)
+        for kind, *rest in self._unpacker:
+            if kind == "exit":
+                self._exited(*rest)
+            elif kind == "fail":
+                self.running.discard(rest[0])
+                self._handlers.failed(*rest)
+            else:
+                self._up = True
+                self._write()
+
+    def _exited(self, id: int, status: int, wall: int, user: int, kernel: int, reads: int, writes: int) -> None:
+        self.running.discard(id)
+        signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + signum if signum else os.WEXITSTATUS(status)
+        stats = [wall, user, kernel, reads, writes, reads * _BLOCK, writes * _BLOCK]
+        self._handlers.exited(id, End(code, stats, signum))
+
+    def _gone(self) -> None:
+        if self._namespaced and not self._up and self._process.wait() == NO_NAMESPACE:
+            self._restart_without_namespace()
+            return
+        self.close()
+        self._handlers.lost(self)
+
+
+GENTLE, AT_ONCE = signal.SIGTERM, signal.SIGKILL

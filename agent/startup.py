@@ -1,0 +1,151 @@
+"""What makes a node ready: the pool's packages, then the start task (spec/behaviour.md, 6)."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agent import commandline
+from agent.accounts import Account, Accounts, NoAccount
+from agent.api import GiveBack
+from agent.commands import Commands, Lost, Outcome
+from agent.contract.boot import Boot
+from agent.core import End
+from agent.directories import Directories
+from agent.environment import package_variables, settings, task_variables
+from agent.failures import PRE, RUN, Failed, Failure, failure
+from agent.runner import Runner
+from agent.settings import Settings
+from agent.transfer import Transfer
+
+_log = logging.getLogger(__name__)
+_AGAIN_S = 2.0
+
+
+class Startup:
+    """Runs once per boot. Reports through `report`, and lends pool package variables to the runner."""
+
+    def __init__(
+        self,
+        boot: Boot,
+        settings: Settings,
+        directories: Directories,
+        accounts: Accounts,
+        commands: Commands,
+        transfer: Transfer,
+        runner: Runner,
+        report: Callable[[list[Any], float | None], None],
+    ) -> None:
+        self._boot, self._settings, self._directories = boot, settings, directories
+        self._accounts, self._commands, self._transfer, self._runner = accounts, commands, transfer, runner
+        self._report = report
+        self._running: int | None = None
+
+    async def run(self) -> None:
+        """Go through the sequence; ends when the node is ready, or never will be."""
+        if self._boot.packages and not await self._install():
+            return
+        task = self._boot.start_task
+        waits = task is not None and task.get("waitForSuccess") is not False
+        if not waits:
+            self._report(["ready"], None)
+        if task is None:
+            return
+        succeeded = await self._run_start_task(task, waits)
+        if waits and succeeded:
+            self._report(["ready"], None)
+
+    def stop(self) -> None:
+        """End a start task that still runs."""
+        if self._running is not None:
+            self._commands.kill(self._running)
+
+    async def _install(self) -> bool:
+        try:
+            packages = await self._patiently(self._transfer.install, self._boot.packages)
+        except Failed as error:
+            _log.error("pool packages failed", extra={"error": str(error)})
+            self._report(["bad", error.failure.code, str(error)], None)
+            return False
+        self._runner.variables = {**self._runner.variables, **package_variables(packages)}
+        return True
+
+    async def _run_start_task(self, task: dict[str, Any], waits: bool) -> bool:
+        most = task.get("maxTaskRetryCount") or 0
+        retries = 0
+        while True:
+            started = time.monotonic()
+            info = {"waitForSuccess": waits, "retryCount": retries}
+            outcome = await self._attempt(task, info)
+            if isinstance(outcome, Lost):
+                _log.warning("start task runs again", extra={"reason": outcome.why})
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            problem = _problem(outcome)
+            ran = isinstance(outcome, End)
+            if problem is None or not ran or retries == most:
+                self._tell(info, started, outcome, problem)
+                return problem is None
+            retries += 1
+
+    async def _attempt(self, task: dict[str, Any], info: dict[str, Any]) -> Outcome:
+        try:
+            words = commandline.words(task["commandLine"])
+            account = self._accounts.choose(task.get("userIdentity"))
+        except ValueError as error:
+            return failure(PRE, "CommandLaunchFailed", str(error))
+        except NoAccount as error:
+            return failure(PRE, "TaskSchedulingConstraintFailed", str(error))
+        directory = self._directories.start_task(account.uid)
+        self._report(["start", json.dumps({**info, "state": "running", "startAgeUs": 0})], None)
+        try:
+            if task.get("resourceFiles"):
+                await self._patiently(self._transfer.fetch_start, account, directory)
+        except Failed as error:
+            return error.failure
+        return await self._command(account, words, task, directory)
+
+    async def _command(self, account: Account, words: list[str], task: dict[str, Any], directory: str) -> Outcome:
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        variables = task_variables(
+            self._runner.variables, directory, account.name, None, None, settings(task.get("environmentSettings"))
+        )
+        self._running = self._commands.start(account, words, variables, directory, done.set_result, keep=True)
+        try:
+            return await done
+        finally:
+            self._running = None
+
+    def _tell(self, info: dict[str, Any], started: float, outcome: Outcome, problem: Failure | None) -> None:
+        told = {
+            **info,
+            "state": "completed",
+            "startAgeUs": int((time.monotonic() - started) * 1e6),
+            "endAgeUs": 0,
+            "result": "failure" if problem else "success",
+        }
+        if isinstance(outcome, End):
+            told["exitCode"] = outcome.exit
+        if problem is not None:
+            told["failureInfo"] = problem.wire()
+        _log.info("start task ended", extra={"exit": told.get("exitCode"), "result": told["result"]})
+        self._report(["start", json.dumps(told)], None)
+
+    async def _patiently(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """A node that cannot reach its farm yet has nothing better to do than try again."""
+        while True:
+            try:
+                return await step(*arguments)
+            except GiveBack as error:
+                _log.warning("starting waits", extra={"reason": str(error)})
+                await asyncio.sleep(_AGAIN_S)
+
+
+def _problem(outcome: Outcome) -> Failure | None:
+    if isinstance(outcome, Failure):
+        return outcome
+    if isinstance(outcome, End) and outcome.exit != 0:
+        return failure(RUN, "FailureExitCode", f"the start task exited with code {outcome.exit}")
+    return None

@@ -1,0 +1,172 @@
+"""The node's state machine: examples, and random histories that must keep its invariants."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import core
+from agent.assignment import Job, Work
+from agent.core import Core, End, Finish, Impossible, Launch, Prepare, Reason, Report, Stop, Upload
+from agent.failures import PRE, UPLOAD, failure
+
+JOB = Job(1, "j", {})
+STATS = [10, 1, 1, 0, 8, 0, 4096]
+
+
+def work(task=1, attempt=1, inputs=False, outputs=False):
+    return Work((1, task, attempt), JOB, f"t{task}", ["true"], has_inputs=inputs, has_outputs=outputs)
+
+
+def reports(effects):
+    return [effect.item for effect in effects if isinstance(effect, Report)]
+
+
+def test_a_task_without_files_is_launched_at_once_and_reported_when_it_exits():
+    node = Core()
+
+    assert node.assigned(work(), 0.0) == [Launch((1, 1, 1))]
+    effects = node.exited((1, 1, 1), End(3, STATS), 5.0)
+
+    assert effects[0] == Report(["end", 1, 1, 1, 0, 3, None, STATS], 5.0)
+    assert isinstance(effects[1], Finish)
+    assert node.holds() == []
+
+
+def test_inputs_come_before_the_command_and_outputs_after_it():
+    node = Core()
+    key = (1, 1, 1)
+
+    assert node.assigned(work(inputs=True, outputs=True), 0.0) == [Prepare(key)]
+    assert node.prepared(key) == [Launch(key)]
+    assert node.exited(key, End(0, STATS), 1.0) == [Upload(key)]
+    assert node.holds() == [[1, 1, 1]]
+    assert reports(node.uploaded(key, None, 2.0)) == [["end", 1, 1, 1, 0, 0, None, STATS]]
+
+
+def test_an_upload_failure_keeps_the_exit_code():
+    node = Core()
+    node.assigned(work(outputs=True), 0.0)
+    node.exited((1, 1, 1), End(0, STATS), 1.0)
+
+    (item,) = reports(node.uploaded((1, 1, 1), failure(UPLOAD, "FileUploadAccessDenied"), 2.0))
+
+    assert item[5] == 0
+    assert item[6][:3] == ["upload", "UserError", "FileUploadAccessDenied"]
+
+
+def test_a_failure_before_the_run_has_no_exit_code():
+    node = Core()
+    node.assigned(work(inputs=True), 0.0)
+
+    (item,) = reports(node.failed((1, 1, 1), failure(PRE, "BlobNotFound", FilePath="a"), 1.0))
+
+    assert item[5] is None
+    assert item[6][2] == "BlobNotFound"
+
+
+@pytest.mark.parametrize(("why", "phase", "code"), [("terminate", "run", "TaskEnded"), ("time", "time", "TaskEnded"),
+                                                    ("disk", "run", "DiskFull")])  # fmt: skip
+def test_a_killed_task_is_reported_once_its_tree_is_gone_with_exit_code_137(why, phase, code):
+    node = Core()
+    node.assigned(work(), 0.0)
+
+    assert node.kill((1, 1, 1), Reason(why, "words"), 1.0) == [Stop((1, 1, 1), core.RUNNING, why == "terminate")]
+    assert node.kill((1, 1, 1), Reason(why, "words"), 1.0) == []
+    (item,) = reports(node.exited((1, 1, 1), End(143, STATS, 15), 2.0))
+
+    assert item[5] == 137
+    assert (item[6][0], item[6][2]) == (phase, code)
+
+
+def test_a_file_that_outgrew_the_disk_share_is_a_full_disk():
+    node = Core()
+    node.assigned(work(), 0.0)
+
+    (item,) = reports(node.exited((1, 1, 1), End(153, STATS, core.SIGXFSZ), 2.0))
+
+    assert item[5] == 153
+    assert item[6][:3] == ["run", "ServerError", "DiskFull"]
+
+
+def test_a_later_attempt_waits_until_the_older_one_is_gone():
+    node = Core()
+    node.assigned(work(), 0.0)
+
+    assert node.assigned(work(attempt=2), 1.0) == [Stop((1, 1, 1), core.RUNNING, False)]
+    effects = node.exited((1, 1, 1), End(0, STATS), 2.0)
+
+    assert reports(effects) == [["back", 1, 1, 1, "a later attempt was assigned"]]
+    assert effects[-1] == Launch((1, 1, 2))
+
+
+def test_an_older_or_repeated_assignment_is_ignored():
+    node = Core()
+    node.assigned(work(attempt=2), 0.0)
+
+    assert node.assigned(work(attempt=2), 0.0) == []
+    assert node.assigned(work(attempt=1), 0.0) == []
+
+
+def test_an_impossible_event_tells_the_story():
+    node = Core()
+    node.assigned(work(inputs=True), 0.0)
+
+    with pytest.raises(Impossible, match="begun exited"):
+        node.exited((1, 1, 1), End(0, STATS), 1.0)
+
+
+EVENTS = ["assign", "prepared", "failed", "exited", "uploaded", "kill", "lost", "kill_all"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 2), st.booleans(), st.booleans()), max_size=60))
+def test_on_any_history_each_attempt_ends_in_exactly_one_report(history):
+    """The world plays along: it answers only what was asked for, in any order, kills at any time."""
+    node, asked, assigned, told, attempts = Core(), {}, set(), [], {1: 0, 2: 0}
+
+    def perform(effects):
+        for effect in effects:
+            if isinstance(effect, Report):
+                told.append(tuple(effect.item[1:4]))
+                asked.pop(told[-1], None)
+            elif isinstance(effect, Stop):
+                asked[effect.key] = f"stop-{effect.phase}"
+            elif not isinstance(effect, Finish):
+                asked[effect.key] = type(effect).__name__
+        node.check()
+
+    def answer(key, kind):
+        pending = asked.get(key)
+        if pending == "Prepare" and kind in ("prepared", "failed"):
+            perform(node.prepared(key) if kind == "prepared" else node.failed(key, failure(PRE, "Unknown"), 0.0))
+        elif pending == "Launch" and kind in ("exited", "failed"):
+            perform(node.exited(key, End(0, STATS), 0.0) if kind == "exited" else
+                    node.failed(key, failure(PRE, "Unknown"), 0.0))  # fmt: skip
+        elif pending == "Upload" and kind == "uploaded":
+            perform(node.uploaded(key, None, 0.0))
+        elif pending == "stop-running" and kind == "exited":
+            perform(node.exited(key, End(0, STATS), 0.0))
+        elif pending in ("stop-preparing", "stop-uploading") and kind in ("exited", "uploaded"):
+            perform(node.ended(key, 0.0))
+
+    for kind, task, inputs, outputs in history:
+        if kind == "assign":
+            attempts[task] += 1
+            assigned.add((1, task, attempts[task]))
+            perform(node.assigned(work(task, attempts[task], inputs, outputs), 0.0))
+        elif kind == "kill_all":
+            perform(node.kill_all(Reason("back", ""), 0.0))
+        else:
+            for key in [key for key in list(node.attempts) if key[1] == task]:
+                if kind == "kill":
+                    perform(node.kill(key, Reason("terminate", ""), 0.0))
+                elif kind == "lost" and asked.get(key) in ("Launch", "stop-running"):
+                    perform(node.lost(key, "spawner", 0.0))
+                else:
+                    answer(key, kind)
+    for _ in range(20):
+        for key in list(asked):
+            for kind in ("prepared", "exited", "uploaded"):
+                answer(key, kind)
+
+    assert sorted(told) == sorted(assigned)
+    assert node.attempts == {}

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx
 import pytest
 import redis
+import structlog
 import uvicorn
 
 from orchestrator import wiring
@@ -93,6 +94,7 @@ class Api:
     key: str
     http: httpx.AsyncClient
     app: Any
+    logs: list[Any]
 
     async def __call__(
         self, method: str, path: str, json: Any = None, version: str | None = NEWEST, key: str = "", **more: Any
@@ -106,6 +108,11 @@ class Api:
         request.headers.setdefault("ocp-date", formatdate(usegmt=True))
         request.headers["authorization"] = sign(request, self.farm.settings.account, key or self.key)
         return await self.http.send(request)
+
+    @staticmethod
+    def query(options: dict[str, str]) -> str:
+        """Options as a query string, blanks as %20."""
+        return urlencode(options, quote_via=quote)
 
 
 def sign(request: httpx.Request, account: str, key: str) -> str:
@@ -136,8 +143,9 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
-    async with httpx.AsyncClient(timeout=30) as client:
-        yield Api(farm, settings.api_url, keys["primary"], client, app)
+    with structlog.testing.capture_logs() as lines:
+        async with httpx.AsyncClient(timeout=30) as client:
+            yield Api(farm, settings.api_url, keys["primary"], client, app, lines)
     server.should_exit = True
     await serving
     await farm.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 from orchestrator.domain import catalogue
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.vault import Vault
+from orchestrator.drivers.base import Driver
+from orchestrator.drivers.process import ProcessDriver
 from orchestrator.settings import Settings
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
@@ -66,6 +68,17 @@ def secret(settings: Settings) -> bytes:
 def containers(settings: Settings, key: bytes) -> Containers:
     """The object store behind the farm's container URLs."""
     return Containers(Folder(settings.data_dir / "storage", settings.account), settings.account, key, settings.api_url)
+
+
+def driver(settings: Settings) -> Driver:
+    """What makes nodes, by the name in the settings.
+
+    Raises:
+        ValueError: there is no driver of that name.
+    """
+    if settings.driver == ProcessDriver.name:
+        return ProcessDriver(settings.data_dir, settings.uid_base)
+    raise ValueError(f"there is no driver {settings.driver!r}; the drivers are: {ProcessDriver.name}")
 
 
 def _make(path: Path) -> None:

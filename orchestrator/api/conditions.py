@@ -29,10 +29,10 @@ class Conditions:
     unmodified_since: int | None = None
 
     def __bool__(self) -> bool:
-        return self != _UNCONDITIONAL
+        return self != NOTHING
 
 
-_UNCONDITIONAL = Conditions()
+NOTHING = Conditions()
 
 
 def read(headers: Mapping[str, str], allowed: frozenset[str]) -> Conditions:
@@ -43,7 +43,7 @@ def read(headers: Mapping[str, str], allowed: frozenset[str]) -> Conditions:
     """
     given = {name: headers[name] for name in ALL if headers.get(name)}
     if not given:
-        return _UNCONDITIONAL
+        return NOTHING
     for name in given:
         if name not in allowed:
             raise ApiError(

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import TypeAdapter
 
-from orchestrator.api.wire import REQUESTS
-from orchestrator.api.wire.tasks import TaskCollection
+from orchestrator.api.wire.kinds import schemas
 
 if TYPE_CHECKING:
     from orchestrator.api.operation import Operation
@@ -56,23 +54,11 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            document.setdefault("components", {})["schemas"] = {"Error": _ERROR, **_schemas()}
+            document.setdefault("components", {})["schemas"] = {"Error": _ERROR, **schemas()}
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _schemas() -> dict[str, Any]:
-    """JSON schemas of all request bodies by kind, and of the models they are made of by name."""
-    adapters = {kind: request.adapter for kind, request in REQUESTS.items()}
-    adapters["task_collection"] = TypeAdapter(TaskCollection)
-    schemas: dict[str, Any] = {}
-    for kind, adapter in adapters.items():
-        schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[kind] = schema
-    return schemas
 
 
 def _parameter(where: str, name: str, schema: dict[str, Any], required: bool = True) -> dict[str, Any]:

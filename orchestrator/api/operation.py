@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,7 +14,8 @@ from orchestrator.api import conditions, describe
 from orchestrator.api import query as queries
 from orchestrator.api.call import Call
 from orchestrator.api.errors import ApiError
-from orchestrator.api.lenses import NEWEST, version
+from orchestrator.api.lenses import NEWEST, Version, version
+from orchestrator.api.wire import table
 
 Handler = Callable[[Call], Awaitable[Response]]
 SELECT = frozenset({"$select", "$expand"})
@@ -23,14 +25,12 @@ FILTER = frozenset({"$filter"})
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of the service, as in the tables of spec/api.md, 3. `since` and `until` are minor api-versions."""
+    """One call of the service, as in the tables of spec/api.md, 3; which api-versions have it, wire/calls.yaml says."""
 
     method: str
     path: str
     query: frozenset[str] = frozenset()
-    conditions: frozenset[str] = conditions.NONE
-    since: str = ""
-    until: str = ""
+    conditions: frozenset[str] | None = conditions.NONE  # None: whatever is sent
     body: str = ""  # kind of the request body, as wire.parse names it
     body_required: bool = True
     answer: str = ""  # kind of the answer, as wire.render names it
@@ -38,13 +38,19 @@ class Operation:
     status: int = 200
     versioned: bool = True  # the farm's own calls need no api-version
 
-    def check_version(self, asked: Any) -> None:
+    @cached_property
+    def span(self) -> table.Span:
+        """The api-versions that have this call."""
+        name = f"{self.method} {self.path.replace(':path', '')}"
+        return next((call.span for call in table.calls() if call.name == name), table.Span())
+
+    def check_version(self, asked: Version) -> None:
         """Refuse a call that the asked api-version does not have."""
-        if (self.since and asked < self.since) or (self.until and asked > self.until):
+        if not self.span.holds(asked):
             raise ApiError(
                 "UnsupportedRequestVersion",
-                f"{self.method} {self.path} is not part of api-version {asked}.",
-                values={"QueryParameterName": "api-version", "QueryParameterValue": str(asked)},
+                f"{self.method} {self.path} is not part of api-version {asked.name}.",
+                values={"QueryParameterName": "api-version", "QueryParameterValue": asked.name},
             )
 
 
@@ -78,10 +84,11 @@ def _call(op: Operation, request: Request) -> Call:
     options = queries.parse(scope["query_string"].decode("ascii", "surrogateescape"))
     spoken = _version(op, options)
     queries.check(options, op.query)
-    return Call(scope["app"].state.farm, request, headers, options, spoken, conditions.read(headers, op.conditions))
+    wanted = conditions.NOTHING if op.conditions is None else conditions.read(headers, op.conditions)
+    return Call(scope["app"].state.farm, request, headers, options, spoken, wanted)
 
 
-def _version(op: Operation, options: queries.Query) -> Any:
+def _version(op: Operation, options: queries.Query) -> Version:
     asked = options.get("api-version")
     if asked is None and op.versioned:
         raise ApiError(

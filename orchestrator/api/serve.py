@@ -35,7 +35,15 @@ async def serve(settings: Settings) -> None:
     farm = await wiring.open_farm(settings)
     try:
         await farm.store.accounts.ensure()
-        app = create_app(farm.store, farm.containers, farm.vault, settings, farm.catalogue, secret=farm.secret)
+        app = create_app(
+            farm.store,
+            farm.containers,
+            farm.vault,
+            settings,
+            farm.catalogue,
+            secret=farm.secret,
+            capabilities=wiring.driver(settings).capabilities,
+        )
         config = uvicorn.Config(
             app,
             host=settings.host,

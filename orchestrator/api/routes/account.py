@@ -12,19 +12,19 @@ router = APIRouter(tags=["account"])
 MAX_COUNTS = 10
 
 
-@operation(router, "GET", "/supportedimages", since="9.0", query=FILTER, answer="image", listing=True)
+@operation(router, "GET", "/supportedimages", query=FILTER, answer="image", listing=True)
 async def list_supported_images(call: Call) -> Response:
     """List the images that a pool may name."""
     return listing.documents(call, "image", "supportedimages", call.farm.catalogue.supported_images())
 
 
-@operation(router, "GET", "/nodeagentskus", until="8.0", query=FILTER, answer="node_agent_sku", listing=True)
+@operation(router, "GET", "/nodeagentskus", query=FILTER, answer="node_agent_sku", listing=True)
 async def list_node_agent_skus(call: Call) -> Response:
     """List node agents and the images they are verified with."""
     return listing.documents(call, "node_agent_sku", "nodeagentskus", call.farm.catalogue.node_agent_skus())
 
 
-@operation(router, "GET", "/nodecounts", since="6.1", query=FILTER, answer="node_counts", listing=True)
+@operation(router, "GET", "/nodecounts", query=FILTER, answer="node_counts", listing=True)
 async def list_pool_node_counts(call: Call) -> Response:
     """Count the nodes of each pool by state."""
     counts = await call.store.nodes.counts()

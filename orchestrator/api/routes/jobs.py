@@ -107,7 +107,7 @@ async def terminate_job(call: Call) -> Response:
     return await _act(call, lambda expect: call.store.jobs.terminate(call.job_id, reason, expect))
 
 
-@operation(router, "GET", "/jobs/{jobId}/taskcounts", since="5.1", answer="task_counts")
+@operation(router, "GET", "/jobs/{jobId}/taskcounts", answer="task_counts")
 async def get_task_counts(call: Call) -> Response:
     """Count the tasks of a job by state."""
     counts = present.counts_object(await call.store.tasks.counts(call.job_id))

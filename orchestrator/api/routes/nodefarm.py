@@ -12,14 +12,25 @@ from starlette.responses import Response
 
 from orchestrator.api import bodies
 from orchestrator.api.auth import failed
-from orchestrator.api.call import Farm
+from orchestrator.api.call import JSON, Farm
 from orchestrator.api.errors import ApiError
 from orchestrator.api.relay import Head, Relay, parse_meta
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
 from orchestrator.domain.tokens import read_node_token
+from orchestrator.storage import transfers
 
 router = APIRouter(prefix="/nodefarm/v1/node", tags=["node traffic"])
+
+
+@router.post("/transfers", include_in_schema=False)
+async def resolve_transfers(request: Request) -> Response:
+    """Sign, here and now, the URLs that an attempt or a start task reads and writes."""
+    node = await caller(request)
+    farm: Farm = request.app.state.farm
+    body = await bodies.read_json(request, request.scope["farm.headers"], required=True)
+    answer = await transfers.resolve(farm.store, farm.vault, farm.storage, node, body)
+    return Response(bodies.dump(answer), 200, media_type=JSON)
 
 
 @router.post("/publish", include_in_schema=False)

@@ -28,8 +28,10 @@ async def list_nodes(call: Call) -> Response:
         recent.update(await _recent(call, nodes))
         return nodes, following
 
+    image = await _image(call)
+
     def show(node: Node) -> dict[str, Any]:
-        return present.node_object(node, call.base, recent[node.number])
+        return present.node_object(node, call.base, recent[node.number], image)
 
     return await listing.facts(call, "node", "nodes", fetch, show)
 
@@ -39,7 +41,7 @@ async def get_node(call: Call) -> Response:
     """Get a node."""
     node = await call.store.nodes.get(call.pool_id, call.node_id)
     recent = (await _recent(call, [node]))[node.number]
-    document = present.node_object(node, call.base, recent)
+    document = present.node_object(node, call.base, recent, await _image(call))
     return listing.entity(call, "node", "nodes/@Element", document, etags.stamp(node.state_at))
 
 
@@ -56,6 +58,13 @@ async def reboot_node(call: Call) -> Response:
     wanted = await call.parse("node_reboot", required=False)
     await call.store.nodes.reboot(call.pool_id, call.node_id, wanted.get("nodeRebootOption", "requeue"))
     return call.written(202)
+
+
+async def _image(call: Call) -> dict[str, Any]:
+    """The imageReference of the pool."""
+    pool = await call.store.pools.get(call.pool_id)
+    reference: dict[str, Any] = pool.body["virtualMachineConfiguration"]["imageReference"]
+    return reference
 
 
 async def _recent(call: Call, nodes: list[Node]) -> dict[int, list[Recent]]:

@@ -18,7 +18,7 @@ TASK = "/nodefarm/v1/jobs/{jobId}/tasks/{taskId}"
 async def why_task(call: Call) -> Response:
     """Say in one sentence why a task is where it is."""
     task = await call.store.tasks.get(call.job_id, call.task_id)
-    reason = await call.store.tasks.why(call.job_id, call.task_id)
+    reason = await call.store.situations.why(call.job_id, call.task_id)
     return call.plain({"jobId": call.job_id, "taskId": task.id, "state": task.state, "why": reason})
 
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from agent.contract import queues
 
-COMMANDS = ("blpop", "rpush", "zadd", "publish", "ping", "auth", "hello", "select", "reset", "quit")
+COMMANDS = ("blpop", "rpush", "zadd", "publish", "ping", "auth", "hello", "select")
 
 
 class Access:
@@ -45,7 +45,7 @@ class Access:
             queues.bell(self._account),
         )
         await self._redis.execute_command(
-            "ACL", "SETUSER", self.user(node, boot), "reset", "on", f">{self.password(node, boot)}",
+            "ACL", "SETUSER", self.user(node, boot), "reset", "resetchannels", "on", f">{self.password(node, boot)}",
             *(f"~{key}" for key in allowed), f"&{queues.pulse(self._account)}", *(f"+{c}" for c in COMMANDS),
         )  # fmt: skip
 

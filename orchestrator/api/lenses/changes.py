@@ -5,9 +5,10 @@ to older ones go `down`, newest change first. Members that merely came or went n
 table's version ranges admit and shape them. Objects are changed in place; they are copies.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from orchestrator.api.lenses import pools, tasks
@@ -19,41 +20,48 @@ Move = Callable[[Object], None]
 
 @dataclass(frozen=True)
 class Change:
-    """`at` is the first version with the new form; `kinds` the requests and answers that it concerns."""
+    """`at` is the first version with the new form; `kinds` the requests and answers that it concerns.
+
+    `names` are pairs of a new and an old name, so that an error found in the new form names what was sent.
+    """
 
     at: str
     kinds: frozenset[str]
     up: Move | None = None
     down: Move | None = None
+    names: tuple[tuple[str, str], ...] = ()
 
 
-def _change(at: str, kinds: str, up: Move | None = None, down: Move | None = None) -> Change:
-    return Change(at, frozenset(kinds.split()), up, down)
+def _up(at: str, kinds: str, move: Move, *names: tuple[str, str]) -> Change:
+    return Change(at, frozenset(kinds.split()), up=move, names=names)
+
+
+def _down(at: str, kinds: str, move: Move) -> Change:
+    return Change(at, frozenset(kinds.split()), down=move)
 
 
 _STARTING = "pool_add pool_patch pool_updateproperties"
-_TASKS = "task_add"
-_FILES = f"{_STARTING} {_TASKS}"
+_FILES = f"{_STARTING} task_add"
 
 CHANGES = (
-    _change("4.0", _FILES, up=tasks.elevation_to_identity),
-    _change("4.0", "pool task node", down=tasks.identity_to_elevation),
-    _change("5.0", "pool_add pool_resize", up=pools.dedicated_to_nodes),
-    _change("5.0", "pool", down=pools.nodes_to_dedicated),
-    _change("5.0", "pool", down=pools.errors_to_error),
-    _change("5.0", "pool_add", up=pools.key_to_linux_user),
-    _change("5.0", _TASKS, up=tasks.scheduling_to_preprocessing),
-    _change("5.0", "task", down=tasks.preprocessing_to_scheduling),
-    _change("5.0", "task node", down=tasks.failure_to_scheduling_error),
-    _change("6.0", "pool_add", up=pools.disk_to_image),
-    _change("6.0", "pool", down=pools.image_to_disk),
-    _change("8.0", _FILES, up=tasks.blob_to_url),
-    _change("8.0", "pool task node", down=tasks.url_to_blob),
-    _change("8.0", "task_add task_update", up=tasks.keep_for_ever),
-    _change("10.0", _STARTING, up=pools.do_not_wait),
-    _change("12.0", "pool_add", up=pools.tasks_to_slots),
-    _change("12.0", "pool", down=pools.slots_to_tasks),
-    _change("12.0", "task_counts", down=tasks.flat_counts),
+    _up("4.0", _FILES, tasks.elevation_to_identity, ("userIdentity.autoUser.elevationLevel", "runElevated")),
+    _down("4.0", "pool task node", tasks.identity_to_elevation),
+    _up("5.0", "pool_add pool_resize", pools.dedicated_to_nodes, ("targetDedicatedNodes", "targetDedicated")),
+    _down("5.0", "pool", pools.nodes_to_dedicated),
+    _down("5.0", "pool", pools.errors_to_error),
+    _up("5.0", "pool_add", pools.key_to_linux_user, ("linuxUserConfiguration.sshPrivateKey", "sshPrivateKey")),
+    _up("5.0", "task_add", tasks.scheduling_to_preprocessing, ("preProcessingError", "schedulingError")),
+    _down("5.0", "task", tasks.preprocessing_to_scheduling),
+    _down("5.0", "task node", tasks.failure_to_scheduling_error),
+    _up("6.0", "pool_add", pools.disk_to_image, ("imageReference.virtualMachineImageId", "osDisk.imageUris[0]")),
+    _down("6.0", "pool", pools.image_to_disk),
+    _up("8.0", _FILES, tasks.blob_to_url, ("httpUrl", "blobSource")),
+    _down("8.0", "pool task node", tasks.url_to_blob),
+    _up("8.0", "task_add task_update", tasks.keep_for_ever),
+    _up("10.0", _STARTING, pools.do_not_wait),
+    _up("12.0", "pool_add", pools.tasks_to_slots, ("taskSlotsPerNode", "maxTasksPerNode")),
+    _down("12.0", "pool", pools.slots_to_tasks),
+    _down("12.0", "task_counts", tasks.flat_counts),
 )
 _MODELS = {("task_counts", "12.0"): "TaskCounts"}  # answers that were another model before
 
@@ -78,5 +86,14 @@ def down(model: str, kind: str, whole: Object, version: Version) -> tuple[str, O
     return model, lowered
 
 
-def _concerning(kind: str, version: Version) -> Iterator[Change]:
-    return (change for change in CHANGES if kind in change.kinds and version < change.at)
+def as_sent(kind: str, text: str, version: Version) -> str:
+    """A text about a request's newest form in the names that the client of that version used."""
+    for change in reversed(_concerning(kind, version)):
+        for new, old in change.names:
+            text = text.replace(new, old)
+    return text
+
+
+@cache
+def _concerning(kind: str, version: Version) -> tuple[Change, ...]:
+    return tuple(change for change in CHANGES if kind in change.kinds and version < change.at)

@@ -40,7 +40,7 @@ def elevation_to_identity(body: Object) -> None:
         if elevated in (True, "true", "True", 1):
             task["userIdentity"] = {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
         elif elevated not in (None, False, "false", "False", 0):
-            task["userIdentity"] = {"autoUser": {"elevationLevel": elevated}}  # which the model then refuses
+            task["userIdentity"] = {"autoUser": {"elevationLevel": [elevated]}}  # which the model then refuses
 
 
 def identity_to_elevation(whole: Object) -> None:

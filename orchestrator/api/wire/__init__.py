@@ -35,8 +35,11 @@ def parse(kind: str, body: Any, version: Version, rules: Rules | None = None) ->
         raise body_error("a JSON object is needed")
     rules = rules or DEFAULT
     admitted = gate.admit(request.model, body, version, rules)
-    canonical = validated(request.adapter, changes.up(kind, admitted, version))
-    return request.finish(canonical, version, rules)
+    try:
+        canonical = validated(request.adapter, changes.up(kind, admitted, version))
+        return request.finish(canonical, version, rules)
+    except WireError as error:
+        raise error.reworded(lambda text: changes.as_sent(kind, text, version)) from None
 
 
 def parse_collection(body: Any, version: Version, rules: Rules | None = None) -> list[dict[str, Any] | WireError]:

@@ -1,5 +1,6 @@
 """What the wire layer says of a request that it cannot take. The status belongs to the code (api/errors.py)."""
 
+from collections.abc import Callable
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -18,6 +19,11 @@ class WireError(Exception):
         self.values = {name: printable(value) for name, value in (values or {}).items()}
         self.task_id = task_id
         super().__init__(f"{code}: {self.message}")
+
+    def reworded(self, reword: Callable[[str], str]) -> "WireError":
+        """The same error with its message and the property that it names in other words."""
+        names = {name: reword(value) if name == "PropertyName" else value for name, value in self.values.items()}
+        return WireError(self.code, reword(self.message), names, self.task_id)
 
 
 def printable(text: str) -> str:
@@ -41,9 +47,9 @@ def excerpt(value: Any) -> str:
     return text if len(text) <= 256 else text[:253] + "..."
 
 
-def missing(path: Path, message: str = "") -> WireError:
+def missing(path: Path) -> WireError:
     name = dotted(path)
-    message = message or f"A required property was not specified in the request body: {name}."
+    message = f"A required property was not specified in the request body: {name}."
     return WireError("MissingRequiredProperty", message, {"PropertyName": name})
 
 

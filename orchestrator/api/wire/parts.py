@@ -83,9 +83,9 @@ def _one_source(file: ResourceFile) -> ResourceFile:
     source = only_one(file, "httpUrl", "storageContainerUrl", "autoStorageContainerName")
     if source == "httpUrl":
         if not file.get("filePath") or file["filePath"].endswith("/"):
-            raise refuse("filePath, the name of the file, is needed with httpUrl")
+            raise refuse("the name of the file is needed with httpUrl", "MissingRequiredProperty", "filePath")
         if "blobPrefix" in file:
-            raise refuse("blobPrefix goes with a container, not with httpUrl")
+            raise refuse("it goes with a container, not with httpUrl", member="blobPrefix")
     return file
 
 

@@ -177,7 +177,7 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
 
 def check_targets(pool: dict[str, Any]) -> None:
     if "targetDedicatedNodes" not in pool and "targetLowPriorityNodes" not in pool:
-        raise missing(("targetDedicatedNodes",), "targetDedicatedNodes or targetLowPriorityNodes must be given.")
+        raise missing(("targetDedicatedNodes",))
 
 
 def check_resize_timeout(pool: dict[str, Any], rules: Rules) -> None:
@@ -236,6 +236,8 @@ def _check_accounts(accounts: list[dict[str, Any]]) -> None:
     seen: set[str] = set()
     for index, account in enumerate(accounts):
         here: Path = ("userAccounts", index)
+        if account["name"] == "root":
+            raise invalid((*here, "name"), "root", "root is the node's own")
         if account["name"] in seen:
             raise invalid((*here, "name"), account["name"], "another account has this name")
         seen.add(account["name"])

@@ -15,9 +15,9 @@ from orchestrator.domain import durations
 INT32 = 2**31 - 1
 
 
-def refuse(reason: str, code: str = "InvalidPropertyValue") -> PydanticCustomError:
-    """An error of a validator; `code` is the service's. Braces in the reason are harmless."""
-    return PydanticCustomError(code, "{reason}", {"reason": reason})
+def refuse(reason: str, code: str = "InvalidPropertyValue", member: str = "") -> PydanticCustomError:
+    """An error of a validator; `code` is the service's, `member` the one inside the value that is wrong."""
+    return PydanticCustomError(code, "{reason}", {"reason": reason, "member": member})
 
 
 def one_of(*values: str) -> Any:
@@ -80,7 +80,7 @@ DisplayName = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x0
 CommandLine = Annotated[str, StringConstraints(pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 Int = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(_no_bool)]
 Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(_no_bool)]
-Slots = Annotated[int, Field(ge=1, le=256), BeforeValidator(_no_bool)]
+Slots = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(_no_bool)]
 Retries = Annotated[int, Field(ge=-1, le=INT32), BeforeValidator(_no_bool)]
 Bool = bool
 Duration = Annotated[str, AfterValidator(_duration(0)), _DURATION_SCHEMA]

@@ -23,7 +23,10 @@ def translated(error: ValidationError, prefix: Path = ()) -> WireError:
     first = error.errors(include_url=False)[0]
     path = (*prefix, *(part if isinstance(part, int) else printable(part)[:256] for part in first["loc"]))
     kind, value = first["type"], first["input"]
-    if kind == "missing":
+    member = first.get("ctx", {}).get("member")
+    if member:
+        path, value = (*path, member), value.get(member)
+    if kind in ("missing", "MissingRequiredProperty"):
         return missing(path)
     if kind == "extra_forbidden":
         return unsupported(path, "it is unknown")

@@ -1,0 +1,150 @@
+"""Fully loaded requests in the newest form, and smaller ones as clients of other api-versions send them."""
+
+from copy import deepcopy
+
+MACHINE = {
+    "imageReference": {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS"},
+    "nodeAgentSKUId": "batch.node.ubuntu 16.04",
+}
+
+FILES = [
+    {"httpUrl": "https://files.example/in?sig=abc%3D&se=2030", "filePath": "data/in", "fileMode": "0755"},
+    {"storageContainerUrl": "https://files.example/c?sig=def", "blobPrefix": "x/", "filePath": "dir"},
+    {"autoStorageContainerName": "mine", "blobPrefix": "y/"},
+]
+
+OUTPUTS = [
+    {
+        "filePattern": "../std*.txt",
+        "destination": {
+            "container": {
+                "containerUrl": "https://files.example/out?sig=ghi",
+                "path": "logs",
+                "uploadHeaders": [{"name": "Content-Type", "value": "text/plain"}],
+            }
+        },
+        "uploadOptions": {"uploadCondition": "taskCompletion"},
+    }
+]
+
+TASK = {
+    "id": "task-1",
+    "displayName": "Ünïcode",
+    "commandLine": "/bin/sh -c 'echo $A'",
+    "resourceFiles": FILES,
+    "outputFiles": OUTPUTS,
+    "environmentSettings": [{"name": "A", "value": "1"}, {"name": "B"}],
+    "affinityInfo": {"affinityId": "TVM:tvm-1"},
+    "constraints": {"maxWallClockTime": "PT01H00M00S", "retentionTime": "P1D", "maxTaskRetryCount": "3"},
+    "requiredSlots": 2,
+    "userIdentity": {"autoUser": {"scope": "Task", "elevationLevel": "nonAdmin"}},
+    "exitConditions": {
+        "exitCodes": [{"code": 1, "exitOptions": {"jobAction": "disable", "dependencyAction": "block"}}],
+        "exitCodeRanges": [{"start": 2, "end": 9, "exitOptions": {"jobAction": "none"}}],
+        "preProcessingError": {"jobAction": "terminate"},
+        "fileUploadError": {"dependencyAction": "satisfy"},
+        "default": {"jobAction": "none"},
+    },
+    "dependsOn": {"taskIds": ["a", "b"], "taskIdRanges": [{"start": 1, "end": 10}]},
+    "applicationPackageReferences": [{"applicationId": "app", "version": "1.0"}],
+}
+
+START = {
+    "commandLine": "/bin/true",
+    "resourceFiles": FILES,
+    "environmentSettings": [{"name": "A", "value": "1"}],
+    "userIdentity": {"username": "me"},
+    "maxTaskRetryCount": 2,
+    "waitForSuccess": False,
+}
+
+POOL = {
+    "id": "pool-1",
+    "displayName": "Pool",
+    "vmSize": "STANDARD_D2_v3",
+    "virtualMachineConfiguration": MACHINE | {"nodePlacementConfiguration": {"policy": "Regional"}},
+    "resizeTimeout": "PT05M00S",
+    "targetDedicatedNodes": "2",
+    "targetLowPriorityNodes": 1,
+    "enableAutoScale": False,
+    "enableInterNodeCommunication": True,
+    "startTask": START,
+    "applicationPackageReferences": [{"applicationId": "app"}],
+    "taskSlotsPerNode": 4,
+    "taskSchedulingPolicy": {"nodeFillType": "Pack", "jobDefaultOrder": "none"},
+    "userAccounts": [
+        {
+            "name": "me",
+            "password": "secret!",
+            "elevationLevel": "admin",
+            "linuxUserConfiguration": {"uid": 1005, "gid": 1005, "sshPrivateKey": "-----KEY-----"},
+        }
+    ],
+    "metadata": [{"name": "k", "value": "v"}],
+    "upgradePolicy": {"mode": "Manual"},
+}
+
+JOB = {
+    "id": "job-1",
+    "displayName": "Job",
+    "usesTaskDependencies": True,
+    "priority": "5",
+    "constraints": {"maxWallClockTime": "PT01H00M00S", "maxTaskRetryCount": 1},
+    "commonEnvironmentSettings": [{"name": "A", "value": "1"}],
+    "poolInfo": {"poolId": "pool-1"},
+    "onAllTasksComplete": "terminateJob",
+    "onTaskFailure": "performExitOptionsJobAction",
+    "metadata": [{"name": "k", "value": "v"}],
+    "maxParallelTasks": 3,
+    "allowTaskPreemption": False,
+}
+
+LOADED = {
+    "pool_add": POOL,
+    "pool_patch": {name: POOL[name] for name in ("displayName", "startTask", "metadata", "taskSchedulingPolicy")},
+    "pool_updateproperties": {name: POOL[name] for name in ("startTask", "applicationPackageReferences", "metadata")},
+    "pool_resize": {
+        "targetDedicatedNodes": 3,
+        "targetLowPriorityNodes": 0,
+        "resizeTimeout": "PT10M",
+        "nodeDeallocationOption": "taskCompletion",
+    },
+    "job_add": JOB,
+    "job_patch": {name: JOB[name] for name in ("priority", "constraints", "poolInfo", "metadata", "maxParallelTasks")},
+    "job_update": {name: JOB[name] for name in ("priority", "constraints", "poolInfo", "onAllTasksComplete")},
+    "job_disable": {"disableTasks": "Requeue"},
+    "job_terminate": {"terminateReason": "enough"},
+    "task_add": TASK,
+    "task_collection": {"value": [TASK, {"id": "t2", "commandLine": "x"}]},
+    "task_update": {"constraints": TASK["constraints"]},
+    "node_reboot": {"nodeRebootOption": "taskCompletion"},
+}
+
+
+def loaded(kind: str) -> dict:
+    return deepcopy(LOADED[kind])
+
+
+def small_pool(**members) -> dict:
+    """A pool as a client of 5.0 and later sends it."""
+    return {
+        "id": "p",
+        "vmSize": "standard_a1",
+        "virtualMachineConfiguration": deepcopy(MACHINE),
+        "targetDedicatedNodes": 1,
+    } | members
+
+
+def old_pool(**members) -> dict:
+    """A pool as a client before 5.0 sends it."""
+    pool = small_pool(**members)
+    pool["targetDedicated"] = pool.pop("targetDedicatedNodes")
+    return pool
+
+
+def small_task(**members) -> dict:
+    return {"id": "t", "commandLine": "/bin/true"} | members
+
+
+def small_job(**members) -> dict:
+    return {"id": "j", "poolInfo": {"poolId": "p"}} | members

@@ -25,9 +25,9 @@ _DURATION = re.compile(
 
 @lru_cache(maxsize=4096)
 def to_us(text: str) -> int:
-    """Microseconds of an ISO-8601 duration; what rounds up past the infinite one is the infinite one.
+    """Microseconds of an ISO-8601 duration; what is within a second of the infinite one is the infinite one.
 
-    Clients read `INFINITE` with microsecond precision and send `...5.477581S` back.
+    Clients read `INFINITE` and send it back rounded: `...5.477581S`, `...5.477539S`.
 
     Raises:
         ValueError: not a duration, negative, or longer than the infinite one.
@@ -42,7 +42,7 @@ def to_us(text: str) -> int:
     total += int(seconds or 0) * SECOND + int((fraction or "0").ljust(6, "0")[:6])
     if total > INFINITE_US + SECOND:
         raise ValueError(f"longer than {INFINITE}")
-    return min(total, INFINITE_US)
+    return total if total < INFINITE_US - SECOND else INFINITE_US
 
 
 @lru_cache(maxsize=4096)

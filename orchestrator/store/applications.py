@@ -110,10 +110,10 @@ class Applications(Part):
             raise Refused("ApplicationPackageNotFound", f"No such package: {id} {name}")
         return found
 
-    async def by_number(self, number: int, version: int) -> tuple[Application, Version] | None:
-        """The application and version of these numbers, or None when either is gone."""
+    async def by_number(self, version: int) -> tuple[Application, Version] | None:
+        """The version with this number and its application, or None when it is gone."""
         every, _ = await self.page(limit=MAX_APPLICATIONS)
-        return next(((a, v) for a in every if a.number == number for v in a.versions if v.number == version), None)
+        return next(((a, v) for a in every for v in a.versions if v.number == version), None)
 
     async def delete(self, id: str) -> None:
         """Delete an application; ApplicationNotFound, ApplicationHasPackages."""

@@ -157,5 +157,5 @@ async def test_keys_of_blobs_in_use_and_numbers_are_found(applications):
     await applications.begin("app", "1", "up-2")
     assert await applications.keys_in_use() == {"blob-1", "up-2"}
     app = await applications.get("app")
-    assert await applications.by_number(app.number, app.versions[0].number) == (app, app.versions[0])
-    assert await applications.by_number(app.number, 999) is None
+    assert await applications.by_number(app.versions[0].number) == (app, app.versions[0])
+    assert await applications.by_number(999) is None

@@ -37,9 +37,12 @@ local VALID = {
 }
 
 -- Read first: which items there are, and the states they are about.
+-- A message holds up to 500 items; once that many are taken, the rest waits for the next call.
 local raws = call('LRANGE', key, 0, a.limit - 1)
-local items, wanted = {}, {}
+local items, wanted, taken = {}, {}, 0
 for _, raw in ipairs(raws) do
+  if #items >= 500 then break end
+  taken = taken + 1
   local good, message = pcall(cmsgpack.unpack, raw)
   if #raw > 1048576 or not good or type(message) ~= 'table' or type(message.items) ~= 'table' or message.v ~= 1 then
     set_aside(raw, 'not a message of version 1')
@@ -181,5 +184,5 @@ if n.state ~= 'running' and n.dirty and (n.state == 'idle' or n.state == 'unusab
 end
 flush_nodes()
 finish(queues)
-call('LTRIM', key, #raws, -1)
+call('LTRIM', key, taken, -1)
 return done(#items, call('EXISTS', key), n.state)

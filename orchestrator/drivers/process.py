@@ -27,8 +27,8 @@ from orchestrator.drivers.procfs import Process
 AGENT = (sys.executable, "-P", "-m", "agent")
 """`-P`: the folder the agent is started in is not searched for modules."""
 SOURCE = Path(agent.contract.__file__).parents[2]
-MARK = "NODEFARM_ROOT"
-"""Variable of the agent that tells whose it is; its tasks carry AZ_BATCH_NODE_ROOT_DIR."""
+MARK = variables.NODE_ROOT_DIR
+"""Tells whose process it is: the agent carries it as its tasks do."""
 TMPFS = ("/run", "/dev/shm")
 """Where a secret may lie for a moment without ever reaching a disk."""
 
@@ -51,7 +51,7 @@ class ProcessDriver:
     name = "process"
 
     def __init__(self, data_dir: Path, uid_base: int, command: Sequence[str] = AGENT) -> None:
-        self._nodes = data_dir.resolve() / "nodes"
+        self._nodes = data_dir.absolute() / "nodes"
         self._uid_base = uid_base
         self._command = tuple(command)
         self._kernel = procfs.kernel_boot()
@@ -223,11 +223,11 @@ def _left_over(root: Path) -> list[Process]:
 
     A shell in which somebody looks around below the root has a terminal; a task never has.
     """
-    marks = {f"{name}={root}".encode() for name in (MARK, variables.NODE_ROOT_DIR)}
-    below = f"{root}/"
+    mark = f"{MARK}={root}".encode()
+    below = f"{root.resolve()}/"
 
     def belongs(pid: int) -> bool:
-        if not marks.isdisjoint(procfs.environment(pid)):
+        if mark in procfs.environment(pid):
             return True
         return any(f"{at}/".startswith(below) for at in procfs.links(pid)) and not procfs.has_terminal(pid)
 

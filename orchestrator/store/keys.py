@@ -30,7 +30,9 @@ TABLE: dict[str, Key] = {
     "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
     "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
     "bad_reports": Key("bad_reports", "list", "reports that could not be read, newest 100", "account"),
-    "work": Key("work", "hash", "`kind:number` -> flag of queued background work", "until the work starts"),
+    "work": Key(
+        "work", "hash", "`kind:number` -> until when queued or running; `:by` its run; `:again`", "until the work ends"
+    ),
     "pool_ids": Key("pool_ids", "hash", "lower-case id -> P", "pool"),
     "pools": Key("pools", "zset", "P by number", "pool"),
     "pool": Key("pool:{pool}", "hash", "facts and body", "pool"),

@@ -17,6 +17,7 @@ from orchestrator.store.pools import Pools
 from orchestrator.store.scripts import Scripts
 from orchestrator.store.situations import Situations
 from orchestrator.store.tasks import Tasks
+from orchestrator.store.work import Work
 
 OLDEST_REDIS = (6, 2)
 
@@ -30,6 +31,7 @@ class Store:
 
     def __init__(self, redis: Redis, redis_url: str, account: str, vault: Vault, secret: bytes, limits: Limits) -> None:
         self.redis, self.account, self.vault, self.limits = redis, account, vault, limits
+        self.redis_url = redis_url
         self.keys = Keys(account)
         self.scripts = Scripts(redis, account)
         parts = (redis, self.keys, self.scripts, limits)
@@ -37,6 +39,7 @@ class Store:
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
         self.applications = Applications(*parts)
+        self.work = Work(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)
 
     @classmethod

@@ -125,7 +125,7 @@ def test_the_agents_environment_is_minimal(bench: ProcessBench, monkeypatch: pyt
     bench.driver.create(bench.node(3))
 
     names = set(bench.environment(3)) - {"PWD", "OLDPWD", "SHLVL", "_"}
-    assert names == {"PATH", "PYTHONPATH", "NODEFARM", "NODEFARM_ROOT"}
+    assert names == {"PATH", "PYTHONPATH", "NODEFARM", "AZ_BATCH_NODE_ROOT_DIR"}
     assert bench.environment(3)["NODEFARM"] == "farm"
 
 

@@ -1,0 +1,104 @@
+"""Wanted against actual: which nodes of a pool to make, start anew, or remove (spec/behaviour.md, 5). Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.domain.facts import Node, Pool
+
+COST = {
+    state: rank
+    for rank, states in enumerate(
+        (
+            ("creating", "unusable", "starttaskfailed", "unknown", "preempted"),
+            ("offline",),
+            ("starting", "rebooting", "reimaging", "waitingforstarttask"),
+            ("idle",),
+            ("running",),
+        )
+    )
+    for state in states
+}
+"""What it costs to give up a node in a state: nothing, something, work. Unlisted states cost as much as running."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many more nodes of the pool's size the account's core quotas allow."""
+
+    dedicated: int
+    low_priority: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, each part independent of the others. `errors` are wire ResizeErrors that end the resize."""
+
+    dedicated: int = 0  # records to make
+    low_priority: int = 0
+    boot: tuple[Node, ...] = ()  # records that never had an agent
+    restart: tuple[Node, ...] = ()
+    remove: tuple[Node, ...] = ()
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+
+def plan(pool: Pool, nodes: list[Node], room: Room) -> Plan:
+    """Compare a pool's nodes with its targets. Nodes that were going away keep going."""
+    leaving = [node for node in nodes if node.state == "leavingpool"]
+    staying = [node for node in nodes if node.state != "leavingpool"]
+    if pool.state == "deleting":
+        return Plan(remove=(*leaving, *staying))
+    unborn = [node for node in staying if node.state == "creating" and node.boot == 0]
+    if pool.allocation == "stopping":
+        # Nothing is undone, but what exists on paper only is not begun any more either.
+        return Plan(restart=_due(staying), remove=(*leaving, *unborn))
+    surplus = _surplus(pool, staying) if pool.allocation == "resizing" else ()
+    given_up = {node.number for node in surplus}
+    kept = [node for node in staying if node.number not in given_up]
+    missing = _missing(pool, kept) if pool.allocation == "resizing" else Room(0, 0)
+    return Plan(
+        dedicated=min(missing.dedicated, room.dedicated),
+        low_priority=min(missing.low_priority, room.low_priority),
+        boot=tuple(node for node in unborn if node.number not in given_up),
+        restart=_due(kept),
+        remove=(*leaving, *surplus),
+        errors=_quota_errors(missing, room),
+    )
+
+
+def _missing(pool: Pool, nodes: list[Node]) -> Room:
+    dedicated = sum(node.dedicated for node in nodes)
+    return Room(max(0, pool.target_dedicated - dedicated), max(0, pool.target_low_priority - (len(nodes) - dedicated)))
+
+
+def _surplus(pool: Pool, nodes: list[Node]) -> tuple[Node, ...]:
+    """As many as are too many of each kind: the cheapest to lose, of equal ones the youngest."""
+    out: list[Node] = []
+    for dedicated, target in ((True, pool.target_dedicated), (False, pool.target_low_priority)):
+        ranked = sorted((node for node in nodes if node.dedicated == dedicated), key=_cost)
+        out += ranked[: max(0, len(ranked) - target)]
+    return tuple(out)
+
+
+def _cost(node: Node) -> tuple[int, int, int, int]:
+    return COST.get(node.state, COST["running"]), node.running_slots, node.running_tasks, -node.number
+
+
+def _due(nodes: list[Node]) -> tuple[Node, ...]:
+    """Nodes whose next boot may begin: lost ones at once, others when nothing runs there any more."""
+    return tuple(
+        node
+        for node in nodes
+        if node.state == "unknown" or (node.state in ("rebooting", "reimaging") and node.running_tasks == 0)
+    )
+
+
+def _quota_errors(missing: Room, room: Room) -> list[dict[str, Any]]:
+    kinds = (
+        ("AccountCoreQuotaReached", "dedicated", missing.dedicated, room.dedicated),
+        ("AccountLowPriorityCoreQuotaReached", "low-priority", missing.low_priority, room.low_priority),
+    )
+    return [
+        {"code": code, "message": f"The account's quota of {kind} cores allows {allowed} of {wanted} more nodes"}
+        for code, kind, wanted, allowed in kinds
+        if wanted > allowed
+    ]

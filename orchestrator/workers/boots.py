@@ -1,0 +1,38 @@
+"""What a node is told when it boots: made of the pool's body, the node's facts and the settings."""
+
+from typing import Any
+
+from agent.contract.boot import Boot
+from orchestrator.domain.facts import Node, Pool
+from orchestrator.domain.tokens import node_token
+from orchestrator.workers.context import Context
+
+
+def boot_of(context: Context, pool: Pool, node: Node, boot: int) -> Boot:
+    """The boot file's content; the driver adds root, address and users."""
+    settings, store = context.settings, context.store
+    return Boot(
+        account=store.account,
+        pool_id=pool.id,
+        pool=pool.number,
+        node_id=node.id,
+        node=node.number,
+        boot=boot,
+        redis_url=store.access.url(node.number, boot),
+        api_url=settings.api_url,
+        token=node_token(context.secret, store.account, node.number, boot),
+        root="",
+        ip="",
+        slots=node.slots,
+        dedicated=node.dedicated,
+        start_task=pool.body.get("startTask"),
+        packages=list(pool.body.get("applicationPackageReferences") or ()),
+        user_accounts=[_without_password(account) for account in pool.body.get("userAccounts") or ()],
+        heartbeat_s=settings.heartbeat,
+        lost_after_s=settings.lost_after,
+        disk_bytes=settings.node_disk,
+    )
+
+
+def _without_password(account: dict[str, Any]) -> dict[str, Any]:
+    return {"name": account["name"], "elevationLevel": str(account.get("elevationLevel") or "nonadmin").lower()}

@@ -1,0 +1,137 @@
+"""Makes the nodes of a pool what they should be. Level-triggered: it may be run at any time, as often as one likes."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import structlog
+
+from orchestrator.domain import resize
+from orchestrator.domain.catalogue import CatalogueError
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.facts import Node, Pool
+from orchestrator.domain.resize import Plan, Room
+from orchestrator.drivers.base import DriverError, Handle
+from orchestrator.drivers.strays import remove_strays, strays
+from orchestrator.workers.boots import boot_of
+from orchestrator.workers.context import BENCH, Context
+
+log = structlog.get_logger("worker")
+
+
+def reconcile_pool(number: int) -> None:
+    """RQ job: one pool by its number."""
+    BENCH.run("pool", number, reconcile)
+
+
+def remove_all_strays(number: int) -> None:
+    """RQ job: whatever the driver has and the store does not know; `number` is always 0."""
+    BENCH.run("strays", number, sweep_strays)
+
+
+async def reconcile(context: Context, number: int) -> bool:
+    """One look at a pool and its nodes, and one step of each towards what is wanted. Never wants to be run again."""
+    # The driver first: a node begun in between then has a record without a handle, not the reverse.
+    handles = {handle.node: handle for handle in await context.on_thread(context.driver.list)}
+    pool = await context.store.pools.by_number(number)
+    nodes = await context.store.nodes.of_pool(number) if pool else []
+    await _remove_strays(context, (h for h in handles.values() if h.pool == number), nodes)
+    if pool is None:
+        return False
+    plan = resize.plan(pool, nodes, await _room(context, pool, nodes))
+    await _carry_out(context, pool, plan, handles)
+    if pool.state != "deleting" or not await context.store.pools.gone(number):
+        await context.store.pools.settle(number, plan.errors or None)
+    return False
+
+
+async def sweep_strays(context: Context, _: int) -> bool:
+    """Remove everything that the driver has of nodes without a record, of whatever pool."""
+    handles = await context.on_thread(context.driver.list)
+    await _remove_strays(context, handles, await context.store.nodes.all())
+    return False
+
+
+async def _remove_strays(context: Context, handles: Iterable[Handle], nodes: list[Node]) -> None:
+    unknown = strays(handles, (node.number for node in nodes))
+    if unknown:
+        removed, errors = await context.on_thread(remove_strays, context.driver, unknown)
+        log.warning("strays_removed", nodes=removed, errors=[str(error) for error in errors])
+
+
+async def _room(context: Context, pool: Pool, nodes: list[Node]) -> Room:
+    """Nodes of the pool's size that the account's core quotas still allow."""
+    if len(nodes) >= pool.target_dedicated + pool.target_low_priority:
+        return Room(pool.target_dedicated, pool.target_low_priority)  # nothing will be asked of it
+    used = {True: 0, False: 0}
+    for node in await context.store.nodes.all():
+        used[node.dedicated] += _cores(context, node.vm_size)
+    limits, each = context.store.limits, _cores(context, pool.vm_size)
+    return Room(max(0, (limits.cores - used[True]) // each), max(0, (limits.low_priority_cores - used[False]) // each))
+
+
+def _cores(context: Context, vm_size: str) -> int:
+    """A size that the owner has taken out of the catalogue since counts as one core."""
+    try:
+        return context.catalogue.size(vm_size).cores
+    except CatalogueError:
+        return 1
+
+
+async def _carry_out(context: Context, pool: Pool, plan: Plan, handles: dict[int, Handle]) -> None:
+    """Everything at once. One node's failure is its own; Redis gone ends the run when the others are through."""
+    steps: list[Coroutine[Any, Any, None]] = [_boot(context, pool, node) for node in (*plan.boot, *plan.restart)]
+    steps += [_remove(context, pool, node, handles.get(node.number)) for node in plan.remove]
+    steps.append(_create(context, pool, plan.dedicated, plan.low_priority))
+    outcomes = await asyncio.gather(*steps, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _create(context: Context, pool: Pool, dedicated: int, low_priority: int) -> None:
+    """Make records, a hundred at most at a time, and boot them."""
+    while dedicated + low_priority > 0:
+        made = await context.store.nodes.create(pool.number, dedicated, low_priority)
+        if not made:
+            return
+        dedicated -= sum(node.dedicated for node in made)
+        low_priority -= sum(not node.dedicated for node in made)
+        await asyncio.gather(*(_boot(context, pool, node) for node in made))
+
+
+async def _boot(context: Context, pool: Pool, node: Node) -> None:
+    """Begin the node's next boot and have its agent started."""
+    store, driver = context.store, context.driver
+    wipe = node.state == "reimaging"
+    try:
+        boot, before = await store.nodes.boot(node.number, "", pool.body.get("startTask"))
+    except Refused as refusal:
+        log.info("node_not_booted", node=node.id, code=refusal.code)  # it was removed meanwhile
+        return
+    if before:
+        await store.nodes.redis(lambda _: store.access.revoke(node.number, before))
+    await store.nodes.redis(lambda _: store.access.grant(node.number, boot))
+    try:
+        await context.on_thread(driver.restart, boot_of(context, pool, node, boot), wipe)
+        log.info("node_booted", node=node.id, boot=boot, was=node.state)
+    except DriverError as error:
+        log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
+        await store.nodes.failed(node.number, boot, error.code, error.message)
+
+
+async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | None) -> None:
+    """Take the node out of the pool; one whose agent is dead has nothing left to wait for."""
+    store = context.store
+    empty = await store.nodes.leave(pool.number, node.number)
+    if not empty and handle is not None and handle.alive:
+        return
+    if node.boot:
+        await store.nodes.redis(lambda _: store.access.revoke(node.number, node.boot))
+    try:
+        await context.on_thread(context.driver.remove, node.number)
+    except DriverError as error:
+        log.warning("node_not_removed", node=node.id, code=error.code, error=error.message)
+        return
+    await store.nodes.forget(node.number)
+    log.info("node_removed", node=node.id)

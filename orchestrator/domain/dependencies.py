@@ -6,6 +6,7 @@ some task whose id parses as that integer was satisfied. What was met once
 stays met: deleting or reactivating the parent takes nothing back.
 """
 
+import re
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,16 @@ Range = tuple[int, int]
 Requirement = str | Range
 
 
+_INTEGER = re.compile(r"(-?)0*([0-9]{1,15})")
+
+
 def integer_of(task_id: str) -> int | None:
-    """The integer that an id stands for in ranges, or None. Leading zeros do not matter; signs and blanks do."""
-    if not task_id.isascii() or not task_id.isdigit():
-        return None
-    return int(task_id)
+    """The integer that an id stands for in ranges, or None. Leading zeros do not matter.
+
+    Integers of more than 15 digits are no integers here: Lua would round them, and ranges are of 32 bits.
+    """
+    match = _INTEGER.fullmatch(task_id)
+    return int(match[1] + match[2]) if match else None
 
 
 def requirements(ids: Iterable[str], ranges: Iterable[Range]) -> set[Requirement]:

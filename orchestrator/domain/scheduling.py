@@ -102,10 +102,9 @@ def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | Non
     if claimed is not None:
         return _apply(replace(queue, claim=None), claimed), claimed
     chosen = _fitting(queue, level)
-    queue = _claim_the_passed_over(queue, level, now)
     if chosen is None:
         return queue, None
-    return _apply(queue, chosen), chosen
+    return _apply(_claim_the_passed_over(queue, level, now), chosen), chosen
 
 
 def offers(queue: Queue, job: JobView) -> bool:
@@ -147,7 +146,8 @@ def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
     claim = queue.claim
     if claim is None or claim.node or now - claim.since < patience:
         return queue
-    best = min(_usable_nodes(queue), key=lambda node: (-node.free, node.number), default=None)
+    roomy = [node for node in _usable_nodes(queue) if node.free > 0]
+    best = min(roomy, key=lambda node: (-node.free, node.number), default=None)
     return replace(queue, claim=replace(claim, node=best.number)) if best else queue
 
 
@@ -183,8 +183,8 @@ def _place(queue: Queue, ready: Ready) -> NodeView:
 
 
 def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
-    """Step 7, and the end of step 5."""
-    if queue.claim is not None or not _usable_nodes(queue):
+    """Step 7."""
+    if queue.claim is not None:
         return queue
     room = most_free(queue)
     for job in _in_turn(queue, level):

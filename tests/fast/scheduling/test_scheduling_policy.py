@@ -77,10 +77,7 @@ def test_a_higher_priority_goes_first():
 def test_a_lower_priority_never_passes_a_higher_task_that_only_lacks_room():
     queue = Queue(slots=4, jobs=(a_job(1, 1), a_job(2, Ready(1, slots=4), priority=5)), nodes=(a_node(free=3),))
 
-    after, made = plan(queue, 0, PATIENCE)
-
-    assert made == []
-    assert after.claim == Claim(job=2, task=1, slots=4, since=0)
+    assert plan(queue, 0, PATIENCE) == (queue, [])
 
 
 def test_a_task_bigger_than_any_node_is_passed_for_ever_and_claims_nothing():
@@ -144,10 +141,17 @@ def test_a_claim_ends_when_a_higher_priority_has_work():
     assert tasks_of([made]) == [(2, 1)] and after.claim is None
 
 
-def test_no_claim_is_made_while_no_node_takes_tasks():
-    queue = Queue(slots=4, jobs=(a_job(1, Ready(1, slots=4)),), nodes=(a_node(1, free=0, usable=False),))
+def test_nothing_is_claimed_while_nobody_is_passed_over():
+    queue = Queue(slots=4, jobs=(a_job(1, Ready(1, slots=4)),), nodes=(a_node(1, free=3),))
 
     assert plan(queue, PATIENCE, PATIENCE)[0].claim is None
+
+
+def test_a_full_node_is_not_reserved_before_a_slot_of_it_is_free():
+    claim = Claim(job=1, task=1, slots=4, since=0)
+    queue = Queue(slots=4, claim=claim, jobs=(a_job(1, Ready(1, slots=4), 2),), nodes=(a_node(1, free=0),))
+
+    assert plan(queue, PATIENCE, PATIENCE)[0].claim == claim
 
 
 def test_a_closed_queue_assigns_nothing():

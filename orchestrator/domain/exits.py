@@ -47,7 +47,7 @@ def conclude(
     options = options_for(outcome, exit_code, conditions or {})
     clean = outcome == OK
     job_action = options.get("jobAction") or ("none" if clean else "terminate")
-    if on_task_failure != PERFORM or outcome == ENDED:
+    if on_task_failure != PERFORM or outcome == ENDED:  # what somebody ended is no exit that a job acts on
         job_action = "none"
     return Verdict(
         retry=False,
@@ -61,11 +61,8 @@ def options_for(outcome: str, exit_code: int | None, conditions: Mapping[str, An
     """The exitOptions that match an outcome, {} when none does.
 
     Pre-processing errors never look at exit codes; an exit code that is listed
-    wins over an upload error; `default` never applies to exit code 0 alone. A
-    task that somebody terminated did not exit: no condition is about it.
+    wins over an upload error; `default` never applies to exit code 0 alone.
     """
-    if outcome == ENDED:
-        return {}
     if outcome == PRE:
         return _first(conditions.get("preProcessingError"), conditions.get("default"))
     listed = _by_code(exit_code, conditions)

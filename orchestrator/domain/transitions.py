@@ -73,7 +73,7 @@ NODE: Table = _node_table()
 JOB: Table = {
     ("active", "disable asked"): "disabling",
     ("disabling", "disable asked"): "disabling",
-    ("disabled", "disable asked"): "disabled",
+    ("disabled", "disable asked"): "disabling",
     ("disabling", "tasks handled"): "disabled",
     ("disabled", "enable asked"): "enabling",
     ("disabling", "enable asked"): "enabling",

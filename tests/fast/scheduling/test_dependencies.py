@@ -10,13 +10,19 @@ from orchestrator.domain.dependencies import Dependencies, cycle_from, integer_o
     [
         ("4", 4),
         ("004", 4),
+        ("0" * 63 + "4", 4),
         ("0", 0),
+        ("000", 0),
+        ("-4", -4),
+        ("-0", 0),
+        ("9" * 16, None),
         ("a4", None),
-        ("-4", None),
         ("+4", None),
         (" 4", None),
+        ("4\n", None),
         ("٤", None),
         ("1_0", None),
+        ("", None),
     ],
 )
 def test_only_plain_digits_are_an_integer(task_id, integer):

@@ -49,7 +49,8 @@ def test_only_a_nonzero_exit_is_retried(outcome):
         (UPLOAD, 0, CONDITIONS["fileUploadError"]),
         (UPLOAD, 3, CONDITIONS["exitCodes"][0]["exitOptions"]),
         (TIME, 137, CONDITIONS["default"]),
-        (ENDED, 137, {}),
+        (ENDED, 137, CONDITIONS["default"]),
+        (ENDED, None, CONDITIONS["default"]),
     ],
 )
 def test_the_first_matching_condition_counts(outcome, exit_code, options):

@@ -51,7 +51,7 @@ def test_an_impossible_event_tells_what_is_impossible():
         ("task", "running", "failed with retries left", "active"),
         ("task", "preparing", "node lost", "active"),
         ("task", "completed", "reactivated", "active"),
-        ("job", "disabled", "disable asked", "disabled"),
+        ("job", "disabled", "disable asked", "disabling"),
         ("job", "disabling", "terminated", "terminating"),
         ("job", "completed", "deleted", "deleting"),
         ("allocation", "resizing", "stop asked", "stopping"),

@@ -29,7 +29,9 @@ def outcome_of(exit_code: int | None, phase: str | None) -> str:
     """The outcome that an agent's `end` report tells of: exit code, and phase of `fail` or None."""
     if phase in (PRE, UPLOAD, TIME):
         return phase
-    return OK if exit_code == 0 else EXIT
+    if exit_code is None and phase is None:
+        return PRE  # it never ran, and the agent does not say why
+    return OK if exit_code == 0 and phase is None else EXIT
 
 
 def conclude(
@@ -42,7 +44,7 @@ def conclude(
     conditions: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Judge one ended attempt. `retries` so far, `max_retry` -1 for ever; `conditions` is the task's exitConditions."""
-    if outcome == EXIT and (max_retry == FOREVER or retries < max_retry):
+    if outcome == EXIT and exit_code and (max_retry == FOREVER or retries < max_retry):
         return Verdict(retry=True)
     options = options_for(outcome, exit_code, conditions or {})
     clean = outcome == OK
@@ -70,7 +72,7 @@ def options_for(outcome: str, exit_code: int | None, conditions: Mapping[str, An
         return listed
     if outcome == UPLOAD:
         return _first(conditions.get("fileUploadError"), conditions.get("default"))
-    return {} if outcome == OK else _first(conditions.get("default"))
+    return {} if exit_code == 0 else _first(conditions.get("default"))
 
 
 def _by_code(exit_code: int | None, conditions: Mapping[str, Any]) -> Mapping[str, Any] | None:

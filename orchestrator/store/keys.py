@@ -39,7 +39,7 @@ TABLE: dict[str, Key] = {
     "pool_nodes": Key("pool:{pool}:nodes", "zset", "N by number", "pool"),
     "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
     "node": Key("node:{node}", "hash", "facts", "node"),
-    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T` -> `attempt:slots:seq`: what the node holds", "node"),
+    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`: what the node holds", "node"),
     "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
     "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
     "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
@@ -70,6 +70,7 @@ TABLE: dict[str, Key] = {
     "dep_range_children": Key(
         "job:{job}:range_children:{range}", "list", "T that wait for this range", "until satisfied"
     ),
+    "dep_orphans": Key("job:{job}:orphans", "set", "`c|id`, `r|range`: lists that may still name deleted tasks", "job"),
     "dep_todo": Key("job:{job}:todo", "list", "dependency work left over by a full script", "until done"),
     "applications": Key("applications", "hash", "lower-case application id -> JSON record", "application"),
 }

@@ -153,7 +153,7 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
         slots=int(h["slots"]),
         free=int(h["free"]),
         running_tasks=int(h["running"]),
-        running_slots=sum(int(value.split(b":")[1]) for value in held),
+        running_slots=sum(int(value.split(b":")[0]) for value in held),
         total_run=int(h["total_run"]),
         total_succeeded=int(h["total_ok"]),
         vm_size=h["vm_size"],

@@ -77,22 +77,30 @@ local function send(n, message)
   call('RPUSH', K.inbox(n.number, n.boot), cmsgpack.pack(message))
 end
 
--- What the node holds: {J, T, attempt, slots, seq} for each, by number.
+local function earlier(x, y)
+  for i = 1, 3 do
+    if x[i] ~= y[i] then return x[i] < y[i] end
+  end
+  return false
+end
+
+-- What the node holds: {J, T, attempt, slots, seq} for each, by number. An attempt that was taken away
+-- holds its slots until the agent says it is over; the next one of the same task may come meanwhile.
 local function held(N)
   local out = {}
   local raw = call('HGETALL', K.node_tasks(N))
   for i = 1, #raw, 2 do
-    local J, T = string.match(raw[i], '^(%d+)%.(%d+)$')
-    local attempt, slots, seq = string.match(raw[i + 1], '^(%d+):(%d+):(%d+)$')
+    local J, T, attempt = string.match(raw[i], '^(%d+)%.(%d+)%.(%d+)$')
+    local slots, seq = string.match(raw[i + 1], '^(%d+):(%d+)$')
     out[#out + 1] = {tonumber(J), tonumber(T), tonumber(attempt), tonumber(slots), tonumber(seq)}
   end
-  table.sort(out, function(x, y) return x[1] < y[1] or (x[1] == y[1] and x[2] < y[2]) end)
+  table.sort(out, earlier)
   return out
 end
 
--- The node no longer holds the task: its slots are free again.
-local function release(n, J, T, slots)
-  call('HDEL', K.node_tasks(n.number), J .. '.' .. T)
+-- The node no longer holds the attempt: its slots are free again.
+local function release(n, J, T, attempt, slots)
+  call('HDEL', K.node_tasks(n.number), J .. '.' .. T .. '.' .. attempt)
   n.free, n.running, n.dirty = n.free + slots, n.running - 1, true
   settle_node_state(n)
 end

@@ -1,0 +1,87 @@
+"""The ready index holds exactly the ready tasks, and queues exactly the classes of jobs that offer."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from orchestrator.store.invariants.reading import Account
+from orchestrator.store.invariants.tasks import expected_counts
+
+CLAIM = ("claim_job", "claim_task", "claim_slots", "claim_since")
+
+Levels = dict[tuple[int, int], dict[int, float]]
+"""(priority, slots) -> job -> turn."""
+
+
+def problems(state: Account) -> Iterator[str]:
+    classes: dict[str, Levels] = defaultdict(lambda: defaultdict(dict))
+    for job in state.numbers("jobs"):
+        yield from _ready_index(state, job)
+        record = state.get("job", job=job)
+        offers = _offers(state, job, record)
+        if (record["offered"] == "1") != offers:
+            yield f"job {job} ({record['state']}) is {'' if record['offered'] == '1' else 'not '}marked as offering"
+        for slots in _ready_by_slots(state, job) if offers else ():
+            classes[record["queue"]][int(record["priority"]), slots][job] = float(record["turn"])
+    for queue in state.get("queue_ids").values():
+        yield from _levels(state, queue, classes[queue])
+        yield from _claim(state, queue)
+
+
+def _offers(state: Account, job: int, record: dict[str, str]) -> bool:
+    limit = int(record["max_parallel"])
+    return record["state"] == "active" and (limit < 0 or expected_counts(state.tasks[job])["running"] < limit)
+
+
+def _ready_by_slots(state: Account, job: int) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    for task in state.tasks[job].values():
+        if task.ready:
+            found.setdefault(task.slots, set()).add(task.number)
+    return found
+
+
+def _ready_index(state: Account, job: int) -> Iterator[str]:
+    right = _ready_by_slots(state, job)
+    stored = {
+        int(p["slots"]): {int(task): score for task, score in tasks.items()}
+        for p, tasks in state.all("job_ready")
+        if int(p["job"]) == job
+    }
+    for slots in sorted(set(right) | set(stored)):
+        here = stored.get(slots, {})
+        if set(here) != right.get(slots, set()):
+            yield f"job {job} has ready {slots}-slot tasks {sorted(right.get(slots, ()))}, but lists {sorted(here)}"
+        if any(score != task for task, score in here.items()):
+            yield f"job {job} does not list its ready {slots}-slot tasks by number: {here}"
+    listed = {int(slots): score for slots, score in state.get("job_classes", job=job).items()}
+    if listed != {slots: float(slots) for slots in right}:
+        yield f"job {job} has ready classes {sorted(right)}, but lists {listed}"
+
+
+def _levels(state: Account, queue: str, right: Levels) -> Iterator[str]:
+    stored = {
+        (int(p["prio"]), int(p["slots"])): {int(job): turn for job, turn in jobs.items()}
+        for p, jobs in state.all("queue_class")
+        if p["queue"] == queue
+    }
+    for level in sorted(set(right) | set(stored)):
+        if stored.get(level) != right.get(level):
+            yield f"queue {queue} should offer {right.get(level)} at {level}, but offers {stored.get(level)}"
+    levels = state.get("queue_levels", queue=queue)
+    if levels != {f"{priority}:{slots}": float(-priority) for priority, slots in right}:
+        yield f"queue {queue} has non-empty levels {sorted(right)}, but lists {levels}"
+    turn = int(state.get("queue", queue=queue).get("turn", 0))
+    for jobs in right.values():
+        late = [job for job, job_turn in jobs.items() if job_turn > turn]
+        if late:
+            yield f"queue {queue} is at turn {turn}, but jobs {late} are beyond it"
+
+
+def _claim(state: Account, queue: str) -> Iterator[str]:
+    record = state.get("queue", queue=queue)
+    given = [name for name in CLAIM if record.get(name)]
+    if given and given != list(CLAIM):
+        yield f"queue {queue} has half a claim: {given}"
+    node = record.get("claim_node")
+    if node and not given:
+        yield f"queue {queue} reserves node {node} for nobody"

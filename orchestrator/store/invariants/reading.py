@@ -109,31 +109,53 @@ def name_of(key: str) -> Name | None:
 
 
 async def read(redis: Redis, account: str) -> Account:
+    """Read everything in three round trips; it is not one snapshot of a farm that runs."""
     state = Account()
     start = prefix(account)
-    for key in sorted([key.decode() async for key in redis.scan_iter(match=f"{start}*", count=1000)]):
+    keys = sorted([key.decode() async for key in redis.scan_iter(match=f"{start}*", count=1000)])
+    async with redis.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.type(key)
+            pipe.ttl(key)
+        facts = await pipe.execute()
+    kinds = [kind.decode() for kind in facts[::2]]
+    async with redis.pipeline(transaction=False) as pipe:
+        for key, kind in zip(keys, kinds, strict=True):
+            _ask(pipe, key, kind)
+        values = await pipe.execute()
+    for key, kind, ttl, value in zip(keys, kinds, facts[1::2], values, strict=True):
         name = key.removeprefix(start)
         known = name_of(name)
-        state.types[name] = (await redis.type(key)).decode()
-        state.ttls[name] = await redis.ttl(key)
-        state.names[name] = known
-        state.values[name] = await _value(redis, key, state.types[name], bool(known and known.kind in PACKED))
+        state.types[name], state.ttls[name], state.names[name] = kind, ttl, known
+        state.values[name] = _plain(kind, value, bool(known and known.kind in PACKED))
     for job in state.numbers("jobs"):
         state.tasks[job] = _tasks_of(state, job)
     return state
 
 
-async def _value(redis: Redis, key: str, kind: str, packed: bool) -> Any:
+def _ask(pipe: Any, key: str, kind: str) -> None:
     match kind:
         case "hash":
-            return {_text(k): (v if packed else _text(v)) for k, v in (await redis.hgetall(key)).items()}
+            pipe.hgetall(key)
         case "zset":
-            return {_text(member): score for member, score in await redis.zrange(key, 0, -1, withscores=True)}
+            pipe.zrange(key, 0, -1, withscores=True)
         case "set":
-            return {_text(member) for member in await redis.smembers(key)}
+            pipe.smembers(key)
         case "list":
-            return await redis.lrange(key, 0, -1)
-    return await redis.get(key)
+            pipe.lrange(key, 0, -1)
+        case _:
+            pipe.exists(key)
+
+
+def _plain(kind: str, value: Any, packed: bool) -> Any:
+    match kind:
+        case "hash":
+            return {_text(k): (v if packed else _text(v)) for k, v in value.items()}
+        case "zset":
+            return {_text(member): score for member, score in value}
+        case "set":
+            return {_text(member) for member in value}
+    return value
 
 
 def _text(raw: bytes) -> str:

@@ -23,4 +23,5 @@ call('HSET', K.job(J), 'id', a.id, 'body', a.body, 'agent', a.agent, 'queue', Q,
   'next', 0, 'disable_option', '')
 if a.wall > 0 then due('wall:' .. J, now + a.wall) end
 check_all_complete(job(J))
+refresh_offer(job(J))
 return done(J)

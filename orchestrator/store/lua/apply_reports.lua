@@ -25,12 +25,16 @@ end
 local VALID = {
   ['end'] = function(i)
     return is_attempt(i) and is_count(i[5]) and is_failure(i[7])
-      and (i[6] == nil or i[6] == false or (type(i[6]) == 'number' and i[6] == math.floor(i[6])))
+      and (i[6] == nil or i[6] == false
+        or (type(i[6]) == 'number' and i[6] == math.floor(i[6]) and math.abs(i[6]) < 2 ^ 32))
   end,
   back = is_attempt,
   note = function(i) return is_attempt(i) and type(i[5]) == 'string' end,
   up = function(i) return type(i[2]) == 'table' end,
-  start = function(i) return type(i[2]) == 'string' and pcall(cjson.decode, i[2]) end,
+  start = function(i)
+    local good, info = pcall(cjson.decode, type(i[2]) == 'string' and i[2] or '')
+    return good and type(info) == 'table'
+  end,
   ready = function() return true end,
   hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
   bad = function(i) return type(i[2]) == 'string' and type(i[3]) == 'string' end,
@@ -64,17 +68,18 @@ end
 for J, numbers in pairs(wanted) do
   if job(J) then load_tasks(J, numbers) end
 end
+local function named(J, T, attempt) return J .. '.' .. T .. '.' .. attempt end
 local holds = {}
-for _, h in ipairs(held(N)) do holds[h[1] .. '.' .. h[2]] = h end
+for _, h in ipairs(held(N)) do holds[named(h[1], h[2], h[3])] = h end
 local queues = {[n.queue] = true}
 local recent = {}
 
 -- The slots of an attempt are given back once, whatever became of the task meanwhile.
 local function give_back(J, T, attempt)
-  local h = holds[J .. '.' .. T]
-  if not h or h[3] ~= attempt then return false end
-  holds[J .. '.' .. T] = nil
-  release(n, J, T, h[4])
+  local h = holds[named(J, T, attempt)]
+  if not h then return false end
+  holds[named(J, T, attempt)] = nil
+  release(n, J, T, attempt, h[4])
   return true
 end
 
@@ -91,10 +96,12 @@ local function on_end(item)
   if not runs_here(t, N, attempt) then return end
   if exit == nil then exit = false end
   local plain = not fail and exit
+  -- A `run` failure says more about a non-zero exit (out of memory); it is retried like any.
+  local nonzero = exit and exit ~= 0 and (not fail or fail[1] == 'run')
   n.total_run = n.total_run + 1
   recent[#recent + 1] = J .. '.' .. T
   queues[j.queue] = true
-  if plain and exit ~= 0 and retries_left(j, t) and j.state ~= 'terminating' and j.state ~= 'deleting' then
+  if nonzero and retries_left(j, t) and j.state ~= 'terminating' and j.state ~= 'deleting' then
     return retry(j, T, t, exit)
   end
   if plain then
@@ -122,13 +129,15 @@ end
 local function on_hold(item)
   local seq, has_it = item[2], {}
   for _, h in ipairs(item[3]) do
-    if type(h) == 'table' and is_count(h[1]) and is_count(h[2]) then has_it[h[1] .. '.' .. h[2]] = h[3] end
+    if type(h) == 'table' and is_count(h[1]) and is_count(h[2]) and is_count(h[3]) then
+      has_it[named(h[1], h[2], h[3])] = true
+    end
   end
   local lost = {}
   for name, h in pairs(holds) do
-    if h[5] <= seq and has_it[name] ~= h[3] then lost[#lost + 1] = h end
+    if h[5] <= seq and not has_it[name] then lost[#lost + 1] = h end
   end
-  table.sort(lost, function(x, y) return x[1] < y[1] or (x[1] == y[1] and x[2] < y[2]) end)
+  table.sort(lost, earlier)
   for _, h in ipairs(lost) do on_back(h[1], h[2], h[3], 'the assignment did not reach node ' .. n.id) end
 end
 
@@ -167,7 +176,7 @@ local ON = {
   bad = function(i)
     for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. i[3], 'lost')) do queues[Q] = true end
     holds = {}
-    set_node_state(n, 'unusable')
+    if n.state ~= 'leavingpool' then set_node_state(n, 'unusable') end
     call('HSET', K.node(N), 'errors', cjson.encode({{code = i[2], message = i[3]}}))
   end,
 }

@@ -20,6 +20,7 @@ if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, t[F.slots], T) end
 count(J, COUNTED[t[F.state]], -1, t[F.slots])
 if t[F.result] ~= NO_RESULT then count(J, t[F.result] == SUCCESS and 'succeeded' or 'failed', -1, t[F.slots]) end
 if has(t[F.flags], SATISFIED) then call('SADD', K.dep_gone(J), string.lower(spec.id)) end
+if t[F.waiting] > 0 then orphan(J, spec) end
 call('HDEL', K.task_ids(J), string.lower(spec.id))
 call('HDEL', K.task_specs(J), T)
 call('HDEL', K.task_states(J), T)

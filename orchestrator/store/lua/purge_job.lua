@@ -13,17 +13,18 @@ for i = 1, #scan[2], 2 do
   local spec = (t[F.waiting] > 0) and call('HGET', K.task_specs(J), scan[2][i])
   if spec then
     local ids, ranges = parents_of(cjson.decode(spec).dependsOn)
-    for _, id in ipairs(ids) do call('UNLINK', K.dep_children(J, id)) end
-    for _, range in ipairs(ranges) do
-      local at = call('HGET', K.dep_ranges(J), range)
-      if at then call('UNLINK', K.dep_watch(J, at)) end
-      call('UNLINK', K.dep_range_children(J, range))
-    end
+    for _, id in ipairs(ids) do forget_list(J, 'c', id) end
+    for _, range in ipairs(ranges) do forget_list(J, 'r', range) end
   end
 end
 if #numbers > 0 then
   many('HDEL', K.task_states(J), numbers)
   many('HDEL', K.task_specs(J), numbers)
+  return done(0, j.id)
+end
+local orphans = call('SPOP', K.dep_orphans(J), 250)
+if #orphans > 0 then
+  for _, list in ipairs(orphans) do forget_list(J, string.sub(list, 1, 1), string.sub(list, 3)) end
   return done(0, j.id)
 end
 -- Nothing of it is left here: its directories on the nodes go too.
@@ -39,5 +40,5 @@ call('ZREM', K.jobs(), J)
 call('ZREM', K.due(), 'job:' .. J, 'wall:' .. J)
 call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task_states(J), K.task_failures(J),
   K.task_stories(J), K.task_affinity(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
-  K.dep_ranges(J), K.dep_todo(J))
+  K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J))
 return done(1, j.id)

@@ -14,8 +14,9 @@ end
 
 -- The integer an id stands for in ranges, or nil; leading zeros do not count.
 local function integer_of(id)
-  if #id > 15 or not string.match(id, '^%-?%d+$') then return nil end
-  return tonumber(id)
+  local sign, rest = string.match(id, '^(%-?)0*(%d+)$')
+  if not rest or #rest > 15 then return nil end
+  return tonumber(sign .. rest) + 0 -- -0 + 0 is 0
 end
 
 -- First integer >= k that is not satisfied.
@@ -109,6 +110,7 @@ local function distinct(list, key_of)
   return out
 end
 
+-- What a task depends on: lower-case ids and `a_b` ranges, each once.
 local function parents_of(on)
   return distinct(on.taskIds, string.lower),
     distinct(on.taskIdRanges, function(r) return digits(r.start) .. '_' .. digits(r['end']) end)
@@ -137,6 +139,23 @@ local function link(j, T, offset, budget)
     end
   end
   return #part + #ranges + 1
+end
+
+-- A task that still waits is deleted: its number stays in lists that purge_job must find without it.
+local function orphan(J, spec)
+  local ids, ranges = parents_of(spec.dependsOn)
+  local lists = {}
+  for _, id in ipairs(ids) do lists[#lists + 1] = 'c|' .. id end
+  for _, range in ipairs(ranges) do lists[#lists + 1] = 'r|' .. range end
+  many('SADD', K.dep_orphans(J), lists)
+end
+
+-- Removes what waits for an id or a range, whoever waits.
+local function forget_list(J, kind, what)
+  if kind == 'c' then return call('UNLINK', K.dep_children(J, what)) end
+  local at = call('HGET', K.dep_ranges(J), what)
+  if at then call('UNLINK', K.dep_watch(J, at)) end
+  call('UNLINK', K.dep_range_children(J, what))
 end
 
 -- One item of the list: kind|what|rest. Returns what it cost.

@@ -21,10 +21,9 @@ local function exit_options(J, T, t, phase, exit)
 end
 
 local function act_on_job(j, action)
-  if j.state ~= 'active' then return end
-  if action == 'terminate' then
+  if action == 'terminate' and (j.state == 'active' or j.state == 'disabling') then
     end_job(j, 'terminating', 'TaskFailed')
-  elseif action == 'disable' then
+  elseif action == 'disable' and j.state == 'active' then
     j.disable_option = 'requeue'
     call('HSET', K.job(j.number), 'disable_option', 'requeue')
     set_job_state(j, 'disabling')
@@ -130,7 +129,7 @@ local function empty_node(n, reason, how)
       take_away(j, T, t, reason, how)
       queues[j.queue] = true
     end
-    release(n, J, T, slots)
+    release(n, J, T, attempt, slots)
   end
   return queues
 end

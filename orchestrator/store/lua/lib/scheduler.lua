@@ -210,8 +210,8 @@ local function commit(q, plan)
       touch(J, T)
       if not named[J] then named[J] = true; jobs[#jobs + 1] = {J, job(J).id, job(J).agent} end
       tasks[#tasks + 1] = {J, T, t[F.attempt], specs[J][T], t[F.retries]}
-      holds[#holds + 1] = J .. '.' .. T
-      holds[#holds + 1] = t[F.attempt] .. ':' .. size .. ':' .. (n.seq + 1)
+      holds[#holds + 1] = J .. '.' .. T .. '.' .. t[F.attempt]
+      holds[#holds + 1] = size .. ':' .. (n.seq + 1)
     end
     many('HSET', K.node_tasks(N), holds)
     send(n, {kind = 'run', jobs = jobs, tasks = tasks})
@@ -237,7 +237,7 @@ local function finish(queues)
   work_all_todos()
   for J, d in pairs(count_deltas) do
     local j = job_cache[J]
-    if j then queues[j.queue] = true; refresh_offer(j); check_all_complete(j) end
+    if j then queues[j.queue] = true; check_all_complete(j); refresh_offer(j) end
   end
   for Q in pairs(queues) do schedule(Q) end
   flush_nodes()

@@ -1,0 +1,220 @@
+"""The real store and the model side by side: every transition is done to both, then they are compared."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+from agent.contract import queues
+from agent.contract.messages import pack
+from orchestrator.domain.errors import Refused
+from orchestrator.domain.facts import NewTask
+from orchestrator.store import Store
+from orchestrator.store.invariants import CHECKS
+from orchestrator.store.invariants.reading import read
+from tests.farm.scripts.comparing import differences
+from tests.farm.scripts.model import PATIENCE, Job, Model, Node, Pool, Task
+
+ACCOUNT = "twins"
+POOLS = {"pool-a": Pool("pool-a", 4, "spread"), "pool-b": Pool("pool-b", 2, "pack")}
+CONDITIONS: dict[str, Any] = {
+    "none": None,
+    "satisfy": {"default": {"dependencyAction": "satisfy", "jobAction": "none"}},
+    "disable": {"exitCodes": [{"code": 3, "exitOptions": {"jobAction": "disable"}}], "default": {"jobAction": "none"}},
+    "ranges": {
+        "exitCodeRanges": [{"start": 2, "end": 4, "exitOptions": {"jobAction": "terminate"}}],
+        "preProcessingError": {"dependencyAction": "satisfy", "jobAction": "none"},
+        "fileUploadError": {"jobAction": "none"},
+    },
+}
+
+
+class Both:
+    def __init__(self, loop: asyncio.AbstractEventLoop, url: str) -> None:
+        self._loop, self.model = loop, Model()
+        self.store: Store = self.run(self._open(url))
+
+    def run(self, work: Awaitable[Any]) -> Any:
+        return self._loop.run_until_complete(work)
+
+    async def _open(self, url: str) -> Store:
+        store = await Store.open(url, ACCOUNT, b"s" * 32, patience_s=PATIENCE / 1_000_000)
+        await store.redis.flushall()
+        await store._check_schema(PATIENCE / 1_000_000)
+        real = store.scripts.call
+
+        async def at_the_models_time(name: str, at: int | None = None, **arguments: Any) -> list[Any]:
+            return await real(name, at=self.model.now, **arguments)
+
+        store.scripts.call = at_the_models_time  # type: ignore[method-assign]
+        return store
+
+    def close(self) -> None:
+        self.run(self.store.close())
+
+    def tick(self, by: int = 1000) -> None:
+        self.model.now += by
+
+    def code(self, work: Awaitable[Any]) -> str:
+        """The code of a refusal, or an empty text."""
+        try:
+            self.run(work)
+        except Refused as refusal:
+            return refusal.code
+        return ""
+
+    def agree(self, real: str, wanted: str) -> None:
+        assert real == wanted, f"Redis answered {real or 'done'}, the model {wanted or 'done'}"
+
+    def compare(self) -> None:
+        state = self.run(read(self.store.redis, ACCOUNT))
+        found = differences(state, self.model) + [problem for find in CHECKS for problem in find(state)]
+        assert not found, "they disagree:\n  " + "\n  ".join(found)
+
+    # -- pools and nodes ------------------------------------------------------------------------------------------
+
+    def add_pool(self, pool_id: str) -> None:
+        pool = Pool(**vars(POOLS[pool_id]))
+        real = self.code(
+            self.store.pools.add(
+                pool_id, {"id": pool_id}, vm_size="small", slots=pool.slots, fill=pool.fill, dedicated=1000,
+                low_priority=0, resize_timeout_us=10**15,
+            )
+        )  # fmt: skip
+        self.agree(real, self.model.add_pool(pool))
+
+    def delete_pool(self, pool_id: str) -> None:
+        self.agree(self.code(self.store.pools.delete(pool_id)), self.model.delete_pool(pool_id))
+
+    def forget_pool(self, pool_id: str) -> None:
+        self.run(self.store.pools.gone(self.run(self.store.pools.number_of(pool_id))))
+        self.model.forget_pool(pool_id)
+
+    def new_node(self, pool_id: str) -> Node | None:
+        """A node that is made, booted and ready."""
+        made = self.run(self.store.nodes.create(self.run(self.store.pools.number_of(pool_id)), 1, 0))
+        if self.model.pools[pool_id].state != "active":
+            assert made == []
+            return None
+        node = Node(made[0].number, made[0].id, pool_id, self.model.pools[pool_id].slots)
+        self.model.nodes[node.number] = node
+        self.boot(node)
+        self.report(node, ["up", {"version": "t"}], ["ready"])
+        return node
+
+    def boot(self, node: Node) -> None:
+        real = self.code(self.store.nodes.boot(node.number, "127.0.0.9", None))
+        self.agree(real, self.model.boot(node))
+
+    def lose(self, node: Node) -> None:
+        self.run(self.store.nodes.lose(node.number, node.boot))
+        self.model.lose(node)
+
+    def fail(self, node: Node) -> None:
+        self.run(self.store.nodes.failed(node.number, node.boot, "Broken", "It broke"))
+        self.model.fail(node)
+
+    def leave(self, node: Node) -> None:
+        empty = self.run(self.store.nodes.leave(0, node.number))
+        self.model.leave(node)
+        assert empty == (not node.held)
+
+    def forget(self, node: Node) -> None:
+        self.run(self.store.nodes.forget(node.number))
+        self.model.forget(node)
+
+    def reboot(self, node: Node, option: str) -> None:
+        real = self.code(self.store.nodes.reboot(node.pool, node.id, option))
+        self.agree(real, self.model.reboot(node, option))
+
+    def report(self, node: Node, *items: list[Any]) -> None:
+        """The agent of the node says something, and the engine applies it."""
+        events = queues.events(ACCOUNT, node.number, node.boot)
+        self.run(self.store.redis.rpush(events, pack({"v": 1, "items": list(items)})))
+        self.run(self.store.scripts.call("apply_reports", node=node.number, boot=node.boot, limit=100))
+        self.model.report(node, list(items))
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def add_job(self, job: Job) -> None:
+        real = self.code(
+            self.store.jobs.add(
+                job.id, {"id": job.id}, pool_id=job.pool, priority=job.priority, max_parallel=job.max_parallel,
+                uses_dependencies=job.uses_deps, on_all_complete=job.on_all, on_task_failure=job.on_fail,
+                max_retry=job.max_retry, wall_us=0,
+            )
+        )  # fmt: skip
+        self.agree(real, self.model.add_job(job))
+
+    def update_job(self, job: Job, **changes: Any) -> None:
+        wanted = {"pool": job.pool, "priority": job.priority, "max_parallel": job.max_parallel, "on_all": job.on_all}
+        wanted |= changes
+        real = self.code(
+            self.store.jobs.update(
+                job.id, {}, pool_id=wanted["pool"], priority=wanted["priority"], max_parallel=wanted["max_parallel"],
+                on_all_complete=wanted["on_all"],
+            )
+        )  # fmt: skip
+        self.agree(real, self.model.update_job(job, **wanted))
+
+    def disable(self, job: Job, option: str) -> None:
+        self.agree(self.code(self.store.jobs.disable(job.id, option)), self.model.disable(job, option))
+
+    def enable(self, job: Job) -> None:
+        self.agree(self.code(self.store.jobs.enable(job.id)), self.model.enable(job))
+
+    def terminate_job(self, job: Job) -> None:
+        real = self.code(self.store.jobs.terminate(job.id, "enough"))
+        self.agree(real, self.model.end(job, "terminating", "enough"))
+
+    def delete_job(self, job: Job) -> None:
+        self.agree(self.code(self.store.jobs.delete(job.id)), self.model.end(job, "deleting", ""))
+
+    def step(self, job: Job) -> None:
+        """What the engine and its workers do for a job that winds down."""
+        after, _, _ = self.run(self.store.jobs.step(job.number))
+        assert after == 0
+        self.model.step(job)
+        if job.state == "deleting" and not job.running:
+            while not self.run(self.store.jobs.purge_chunk(job.number)):
+                pass
+            self.model.purge(job)
+
+    def run_queue(self, pool_id: str) -> None:
+        queue = int(self.run(self.store.redis.hget(self.store.keys("queue_ids"), pool_id)))
+        while self.run(self.store.scripts.call("run_queue", queue=queue))[0]:
+            pass
+        self.model.schedule(pool_id)
+
+    # -- tasks ----------------------------------------------------------------------------------------------------
+
+    def add_tasks(self, job: Job, rows: list[tuple[Task, list[str], list[tuple[int, int]]]]) -> None:
+        new = [_new_task(task, ids, ranges) for task, ids, ranges in rows]
+        wanted = self.model.add_tasks(job, rows)
+        if isinstance(wanted, str):
+            self.agree(self.code(self.store.tasks.add(job.id, new)), wanted)
+        else:
+            assert [added.code for added in self.run(self.store.tasks.add(job.id, new))] == wanted
+
+    def terminate(self, job: Job, task: Task) -> None:
+        self.agree(self.code(self.store.tasks.terminate(job.id, task.id)), self.model.terminate(job, task))
+
+    def delete(self, job: Job, task: Task) -> None:
+        self.agree(self.code(self.store.tasks.delete(job.id, task.id)), "")
+        self.model.delete(job, task)
+
+    def reactivate(self, job: Job, task: Task) -> None:
+        self.agree(self.code(self.store.tasks.reactivate(job.id, task.id)), self.model.reactivate(job, task))
+
+
+def _new_task(task: Task, ids: list[str], ranges: list[tuple[int, int]]) -> NewTask:
+    body: dict[str, Any] = {"id": task.id}
+    if ids or ranges:
+        spans = [{"start": start, "end": end} for start, end in ranges]
+        body["dependsOn"] = {"taskIds": ids, "taskIdRanges": spans}
+    if task.conditions:
+        body["exitConditions"] = task.conditions
+    return NewTask(
+        task.id, json.dumps(body), task.slots, task.max_retry, task.affinity, tuple(ids), tuple(ranges),
+        bool(task.conditions),
+    )  # fmt: skip

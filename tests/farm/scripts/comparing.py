@@ -1,0 +1,127 @@
+"""Compares what Redis holds with what the model says, and says where they differ."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from agent.contract.messages import unpack
+from orchestrator.domain.scheduling import Claim
+from orchestrator.store import packing
+from orchestrator.store.invariants.nodes import holds_of
+from orchestrator.store.invariants.reading import Account
+from orchestrator.store.invariants.reading import TaskState as Stored
+from tests.farm.scripts.model import Job, Model, Node
+
+
+def differences(state: Account, model: Model) -> list[str]:
+    pairs = [*_jobs(state, model), *_tasks(state, model), *_nodes(state, model), *_queues(state, model)]
+    return [f"{what}: Redis has {real!r}, the model {wanted!r}" for what, real, wanted in pairs if real != wanted]
+
+
+Pair = tuple[str, Any, Any]
+
+
+def _jobs(state: Account, model: Model) -> Iterator[Pair]:
+    yield "jobs", state.numbers("jobs"), sorted(model.jobs)
+    for number, job in model.jobs.items():
+        record = state.get("job", job=number)
+        yield f"job {number}", _job_facts(record), (job.state, job.priority, job.reason, job.turn, job.next)
+
+
+def _job_facts(record: dict[str, str]) -> tuple[str, int, str, int, int]:
+    return record["state"], int(record["priority"]), record["reason"], int(record["turn"]), int(record["next"])
+
+
+def _tasks(state: Account, model: Model) -> Iterator[Pair]:
+    for number, job in model.jobs.items():
+        stored = state.tasks.get(number, {})
+        yield f"tasks of job {number}", sorted(stored), sorted(job.tasks)
+        failures = {int(t): packing.unpack(raw) for t, raw in state.get("task_failures", job=number).items()}
+        for task in job.tasks.values():
+            if task.number in stored:
+                code = failures[task.number][2] if task.number in failures else ""
+                yield f"task {number}.{task.number}", _task_facts(stored[task.number], code), _wanted(job, task.number)
+
+
+def _task_facts(task: Stored, code: str) -> dict[str, Any]:
+    facts = task.facts
+    return {
+        "id": task.id,
+        "state": task.state,
+        "attempt": facts[packing.ATTEMPT],
+        "node": facts[packing.NODE],
+        "retries": facts[packing.RETRIES],
+        "requeues": facts[packing.REQUEUES],
+        "losses": facts[packing.LOSSES],
+        "result": task.result,
+        "exit": None if facts[packing.EXIT] is False else facts[packing.EXIT],
+        "code": code,
+        "waiting": task.waiting,
+        "satisfied": task.satisfied,
+    }
+
+
+def _wanted(job: Job, number: int) -> dict[str, Any]:
+    task = job.tasks[number]
+    return {
+        "id": task.id,
+        "state": task.state,
+        "attempt": task.attempt,
+        "node": task.node,
+        "retries": task.retries,
+        "requeues": task.requeues,
+        "losses": task.losses,
+        "result": task.result,
+        "exit": task.exit,
+        "code": task.code,
+        "waiting": job.waiting(task),
+        "satisfied": task.satisfied,
+    }
+
+
+def _nodes(state: Account, model: Model) -> Iterator[Pair]:
+    listed = sorted(int(n) for pool in state.numbers("pools") for n in state.get("pool_nodes", pool=pool))
+    yield "nodes", listed, sorted(model.nodes)
+    for number, node in model.nodes.items():
+        record = state.get("node", node=number)
+        names = ("state", "boot", "free", "seq", "total_run", "total_ok")
+        wanted = (node.state, node.boot, node.free, node.seq, node.total_run, node.total_ok)
+        yield f"node {number}", tuple(record[name] for name in names), tuple(str(value) for value in wanted)
+        held = {(hold.job, hold.task, hold.attempt) for hold in holds_of(state, str(number))}
+        yield f"what node {number} holds", held, set(node.held)
+        yield f"inbox of node {number}", _inbox(state, node), node.inbox
+
+
+def _inbox(state: Account, node: Node) -> list[Any]:
+    return [_plain(unpack(raw)) for raw in state.get("inbox", node=node.number, boot=node.boot)]
+
+
+def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
+    """A message as the model writes it: what it is about, without bodies."""
+    match message["kind"]:
+        case "run":
+            jobs = [job[0] for job in message["jobs"]]
+            tasks = tuple((j, t, a, retries) for j, t, a, _, retries in message["tasks"])
+            assert sorted(jobs) == sorted({task[0] for task in tasks}), "each job is named exactly once"
+            return message["seq"], "run", tasks
+        case "kill":
+            return message["seq"], "kill", tuple(tuple(task) for task in message["tasks"])
+        case "clean":
+            ((job, job_id, task, task_id),) = message["dirs"]
+            return message["seq"], "clean", (job, job_id, task or None, task_id or None)
+    return message["seq"], message["kind"], message
+
+
+def _queues(state: Account, model: Model) -> Iterator[Pair]:
+    for pool_id, queue in state.get("queue_ids").items():
+        record = state.get("queue", queue=queue)
+        turns = model.queues[pool_id]
+        yield f"turn of {pool_id}", int(record["turn"]), turns.turn
+        if pool_id in model.pools:
+            yield f"claim of {pool_id}", _claim(record), turns.claim
+
+
+def _claim(record: dict[str, str]) -> Claim | None:
+    if not record.get("claim_job"):
+        return None
+    names = ("claim_job", "claim_task", "claim_slots", "claim_since", "claim_node")
+    return Claim(*(int(record.get(name) or 0) for name in names))

@@ -1,0 +1,507 @@
+"""The reference model: what the store must hold, in plain Python, on top of the pure domain.
+
+It knows no keys and no Lua. Each method is one transition; `Refused` codes are
+returned as text, "" means done. Scheduling, exits and dependencies are those
+of `orchestrator.domain`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.domain import scheduling as policy
+from orchestrator.domain.dependencies import Dependencies
+from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
+
+PATIENCE = 30_000_000
+LOSS_LIMIT = 10
+OVER = {"deleting": "JobBeingDeleted", "terminating": "JobBeingTerminated", "completed": "JobCompleted"}
+LOST = "MaxInternalRetryCountReached"
+
+
+@dataclass
+class Task:
+    job: int
+    number: int
+    id: str
+    slots: int = 1
+    max_retry: int | None = None
+    affinity: str = ""
+    conditions: dict[str, Any] | None = None
+    state: str = "active"
+    attempt: int = 0
+    node: int = 0
+    retries: int = 0
+    requeues: int = 0
+    losses: int = 0
+    result: str = ""
+    exit: int | None = None
+    code: str = ""
+    satisfied: bool = False
+
+
+@dataclass
+class Job:
+    number: int
+    id: str
+    pool: str
+    priority: int
+    max_parallel: int
+    turn: int
+    uses_deps: bool
+    on_all: str
+    on_fail: str
+    max_retry: int
+    state: str = "active"
+    option: str = ""
+    reason: str = ""
+    next: int = 0
+    tasks: dict[int, Task] = field(default_factory=dict)
+    deps: Dependencies = field(default_factory=Dependencies)
+
+    @property
+    def running(self) -> int:
+        return sum(1 for task in self.tasks.values() if task.state == "running")
+
+    def waiting(self, task: Task) -> int:
+        return len(self.deps.waiting.get(task.number, ()))
+
+    def ready(self) -> tuple[policy.Ready, ...]:
+        return tuple(
+            policy.Ready(task.number, task.slots, task.affinity)
+            for task in self.tasks.values()
+            if task.state == "active" and not self.waiting(task)
+        )
+
+    def named(self, task_id: str) -> Task | None:
+        return next((task for task in self.tasks.values() if task.id.lower() == task_id.lower()), None)
+
+
+Held = tuple[int, int, int]  # job, task, attempt
+
+
+@dataclass
+class Node:
+    number: int
+    id: str
+    pool: str
+    slots: int
+    boot: int = 0
+    state: str = "creating"
+    seq: int = 0
+    total_run: int = 0
+    total_ok: int = 0
+    held: dict[Held, tuple[int, int]] = field(default_factory=dict)  # -> slots, seq
+    inbox: list[Any] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return self.slots - sum(slots for slots, _ in self.held.values())
+
+    def settle(self) -> None:
+        if self.state in ("idle", "running"):
+            self.state = "running" if self.held else "idle"
+
+    def send(self, *message: Any) -> None:
+        self.seq += 1
+        self.inbox.append((self.seq, *message))
+
+
+@dataclass
+class Pool:
+    id: str
+    slots: int
+    fill: str
+    state: str = "active"
+    deallocation: str = "requeue"
+
+
+@dataclass
+class Turns:
+    """What a queue remembers beside its jobs and nodes."""
+
+    turn: int = 0
+    claim: policy.Claim | None = None
+
+
+class Model:
+    def __init__(self) -> None:
+        self.now = 1_000_000  # scripts take 0 for "now by the server"
+        self.pools: dict[str, Pool] = {}
+        self.queues: dict[str, Turns] = {}
+        self.jobs: dict[int, Job] = {}
+        self.nodes: dict[int, Node] = {}
+        self.last_job = 0
+        self.touched: set[int] = set()  # jobs whose counts changed in this transition
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> Job | None:
+        return next((job for job in self.jobs.values() if job.id.lower() == job_id.lower()), None)
+
+    def nodes_of(self, pool: str) -> list[Node]:
+        return [node for node in self.nodes.values() if node.pool == pool]
+
+    def runs(self, held: Held, node: Node) -> tuple[Job, Task] | None:
+        """The job and task of an attempt, if it is the one that counts and runs on this node."""
+        job = self.jobs.get(held[0])
+        task = job.tasks.get(held[1]) if job else None
+        if job and task and task.state == "running" and (task.node, task.attempt) == (node.number, held[2]):
+            return job, task
+        return None
+
+    # -- scheduling -----------------------------------------------------------------------------------------------
+
+    def finish(self, *queues: str) -> None:
+        wanted = set(queues)
+        for number in sorted(self.touched):
+            job = self.jobs.get(number)
+            if job:
+                self._check_all_complete(job)
+                wanted.add(job.pool)
+        self.touched.clear()
+        for pool in wanted:
+            self.schedule(pool)
+
+    def schedule(self, pool_id: str) -> None:
+        pool = self.pools.get(pool_id)
+        if pool is None or pool.state != "active":
+            return
+        before = self._view(pool)
+        after, made = policy.plan(before, self.now, PATIENCE)
+        turns = self.queues[pool_id]
+        turns.turn, turns.claim = after.turn, after.claim
+        for view in after.jobs:
+            self.jobs[view.number].turn = view.turn
+        by_node: dict[int, list[policy.Assignment]] = {}
+        for assignment in made:
+            by_node.setdefault(assignment.node, []).append(assignment)
+        for number, assignments in by_node.items():
+            self._assign(self.nodes[number], assignments)
+
+    def _view(self, pool: Pool) -> policy.Queue:
+        turns = self.queues[pool.id]
+        jobs = tuple(
+            policy.JobView(
+                job.number, job.priority, job.turn, job.state == "active", job.running, job.max_parallel, job.ready()
+            )
+            for job in self.jobs.values()
+            if job.pool == pool.id
+        )
+        nodes = tuple(
+            policy.NodeView(node.number, node.id, node.free, node.state in ("idle", "running"))
+            for node in self.nodes_of(pool.id)
+        )
+        return policy.Queue(pool.slots, pool.fill, True, turns.turn, turns.claim, jobs, nodes)
+
+    def _assign(self, node: Node, assignments: list[policy.Assignment]) -> None:
+        sent = []
+        for assignment in assignments:
+            task = self.jobs[assignment.job].tasks[assignment.task]
+            task.attempt += 1
+            task.state, task.node = "running", node.number
+            node.held[task.job, task.number, task.attempt] = (task.slots, node.seq + 1)
+            sent.append((task.job, task.number, task.attempt, task.retries))
+        node.settle()
+        node.send("run", tuple(sent))
+
+    # -- how attempts end -----------------------------------------------------------------------------------------
+
+    def complete(self, job: Job, task: Task, outcome: str, exit_code: int | None, code: str = "") -> None:
+        verdict = conclude(
+            outcome, exit_code, retries=0, max_retry=0, on_task_failure=job.on_fail, conditions=task.conditions
+        )
+        self.touched.add(job.number)
+        task.state, task.result, task.exit, task.code = "completed", verdict.result, exit_code, code
+        if job.uses_deps and verdict.dependency == "satisfy":
+            task.satisfied = True
+            job.deps.satisfied(task.id)
+        if verdict.job_action == "terminate" and job.state in ("active", "disabling"):
+            job.state, job.reason = "terminating", "TaskFailed"
+        elif verdict.job_action == "disable" and job.state == "active":
+            job.state, job.option = "disabling", "requeue"
+
+    def take_away(self, job: Job, task: Task, how: str) -> None:
+        if job.state in ("terminating", "deleting") or how == "terminate":
+            self.complete(job, task, ENDED, 137, "TaskEnded")
+            return
+        if how == "lost":
+            task.losses += 1
+            if task.losses >= LOSS_LIMIT:
+                self.complete(job, task, PRE, None, LOST)
+                return
+        else:
+            task.requeues += 1
+        self._put_back(task)
+
+    def _put_back(self, task: Task) -> None:
+        task.state = "active"
+        self.touched.add(task.job)
+
+    def empty(self, node: Node, how: str) -> set[str]:
+        queues = set()
+        for held in sorted(node.held):
+            found = self.runs(held, node)
+            if found:
+                self.take_away(*found, how)
+                queues.add(found[0].pool)
+        node.held.clear()
+        node.settle()
+        return queues
+
+    def _check_all_complete(self, job: Job) -> bool:
+        over = all(task.state == "completed" for task in job.tasks.values())
+        if job.on_all == "terminatejob" and job.state == "active" and over:
+            job.state, job.reason = "terminating", "AllTasksComplete"
+            return True
+        return False
+
+    # -- pools and nodes ------------------------------------------------------------------------------------------
+
+    def add_pool(self, pool: Pool) -> str:
+        old = self.pools.get(pool.id)
+        if old:
+            return "PoolBeingDeleted" if old.state == "deleting" else "PoolExists"
+        self.pools[pool.id] = pool
+        self.queues.setdefault(pool.id, Turns())
+        return ""
+
+    def delete_pool(self, pool_id: str) -> str:
+        pool = self.pools.get(pool_id)
+        if pool is None:
+            return "PoolNotFound"
+        if pool.state == "deleting":
+            return "PoolBeingDeleted"
+        pool.state, pool.deallocation = "deleting", "requeue"
+        return ""
+
+    def forget_pool(self, pool_id: str) -> None:
+        if self.pools[pool_id].state == "deleting" and not self.nodes_of(pool_id):
+            del self.pools[pool_id]
+            self.queues[pool_id].claim = None
+
+    def boot(self, node: Node) -> str:
+        if node.state == "leavingpool":
+            return "NodeLeaving"
+        queues = self.empty(node, "lost")
+        node.boot, node.seq, node.state = node.boot + 1, 0, "starting"
+        node.inbox.clear()
+        self.finish(*queues)
+        return ""
+
+    def lose(self, node: Node) -> None:
+        if node.state not in ("unknown", "leavingpool", "creating"):
+            queues = self.empty(node, "lost")
+            node.state = "unknown"
+            self.finish(*queues)
+
+    def fail(self, node: Node) -> None:
+        if node.state != "leavingpool":
+            queues = self.empty(node, "lost")
+            node.state = "unusable"
+            self.finish(*queues)
+
+    def leave(self, node: Node) -> None:
+        option = self.pools[node.pool].deallocation
+        node.state = "leavingpool"
+        queues = self.empty(node, option) if option in ("requeue", "terminate") else set()
+        self.finish(*queues)
+
+    def forget(self, node: Node) -> None:
+        queues = self.empty(node, "lost")
+        del self.nodes[node.number]
+        self.finish(*queues)
+
+    def reboot(self, node: Node, option: str) -> str:
+        busy = {"rebooting": "NodeBeingRebooted", "creating": "NodeBeingCreated", "starting": "NodeBeingStarted"}
+        if node.state in busy:
+            return busy[node.state]
+        if node.state not in ("idle", "running", "starttaskfailed", "unusable"):
+            return "OperationInvalidForCurrentState"
+        queues = self.empty(node, option) if option != "taskcompletion" else set()
+        node.state = "rebooting"
+        self.finish(*queues)
+        return ""
+
+    # -- reports of agents ----------------------------------------------------------------------------------------
+
+    def report(self, node: Node, items: list[list[Any]]) -> None:
+        queues = {node.pool}
+        for item in items:
+            match item[0]:
+                case "ready":
+                    if node.state in ("starting", "unknown"):
+                        node.state = "idle"
+                        node.settle()
+                case "end":
+                    self._on_end(node, (item[1], item[2], item[3]), item[5], item[6])
+                case "back":
+                    self._on_back(node, (item[1], item[2], item[3]))
+                case "hold":
+                    has = {tuple(held) for held in item[2]}
+                    for held in sorted(h for h, (_, seq) in node.held.items() if seq <= item[1] and h not in has):
+                        self._on_back(node, held)
+                case "bad":
+                    queues |= self.empty(node, "lost")
+                    if node.state != "leavingpool":
+                        node.state = "unusable"
+        self.finish(*queues)
+
+    def _on_end(self, node: Node, held: Held, exit_code: int | None, fail: list[str] | None) -> None:
+        if node.held.pop(held, None) is None:
+            return
+        node.settle()
+        found = self.runs(held, node)
+        if not found:
+            return
+        job, task = found
+        node.total_run += 1
+        outcome = outcome_of(exit_code, fail[0] if fail else None)
+        limit = job.max_retry if task.max_retry is None else task.max_retry
+        again = conclude(outcome, exit_code, retries=task.retries, max_retry=limit).retry
+        if again and job.state not in ("terminating", "deleting"):
+            task.retries += 1
+            self._put_back(task)
+            return
+        if exit_code == 0 and not fail:
+            node.total_ok += 1
+        missing = "Unknown" if exit_code is None else ""
+        self.complete(job, task, outcome, exit_code, fail[2] if fail else missing)
+
+    def _on_back(self, node: Node, held: Held) -> None:
+        if node.held.pop(held, None) is None:
+            return
+        node.settle()
+        found = self.runs(held, node)
+        if found:
+            self.take_away(*found, "lost")
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def add_job(self, job: Job) -> str:
+        if self.job(job.id):
+            return "JobBeingDeleted" if self.job(job.id).state == "deleting" else "JobExists"
+        self.last_job += 1
+        self.queues.setdefault(job.pool, Turns())
+        job.number, job.turn = self.last_job, self.queues[job.pool].turn
+        self.jobs[job.number] = job
+        self._check_all_complete(job)
+        return ""
+
+    def update_job(self, job: Job, *, pool: str, priority: int, max_parallel: int, on_all: str) -> str:
+        if job.state in OVER:
+            return OVER[job.state]
+        if pool != job.pool and job.state != "disabled":
+            return "OperationInvalidForCurrentState"
+        old = job.pool
+        if pool != old:
+            job.turn = self.queues[pool].turn
+        job.pool, job.priority, job.max_parallel, job.on_all = pool, priority, max_parallel, on_all
+        self._check_all_complete(job)
+        self.finish(old, pool)
+        return ""
+
+    def disable(self, job: Job, option: str) -> str:
+        if job.state in OVER:
+            return OVER[job.state]
+        job.state, job.option = "disabling", option
+        return ""
+
+    def enable(self, job: Job) -> str:
+        if job.state in OVER:
+            return OVER[job.state]
+        if job.state not in ("disabled", "disabling"):
+            return "OperationInvalidForCurrentState"
+        job.state, job.option = "active", ""
+        self._check_all_complete(job)
+        self.finish(job.pool)
+        return ""
+
+    def end(self, job: Job, to: str, reason: str) -> str:
+        if job.state == "deleting" or (to == "terminating" and job.state in OVER):
+            return OVER[job.state]
+        job.state = to
+        job.reason = reason or job.reason
+        return ""
+
+    def step(self, job: Job) -> None:
+        """The engine's part of a job that winds down."""
+        if job.state not in ("disabling", "terminating", "deleting"):
+            return
+        how = job.option if job.state == "disabling" else "terminate"
+        if job.pool in self.pools and how != "wait" and job.running:
+            for node in self.nodes_of(job.pool):
+                self._end_tasks(node, job, how)
+        if not job.running:
+            job.state = {"disabling": "disabled", "terminating": "completed"}.get(job.state, job.state)
+        self.finish(job.pool)
+
+    def _end_tasks(self, node: Node, job: Job, how: str) -> None:
+        killed = []
+        for held in sorted(node.held):
+            found = self.runs(held, node)
+            if found and held[0] == job.number:
+                self.take_away(*found, how)
+                killed.append((*held, how))
+        if killed:
+            node.send("kill", tuple(killed))
+
+    def purge(self, job: Job) -> None:
+        if job.state == "deleting" and not job.running:
+            for node in self.nodes_of(job.pool) if job.pool in self.pools else ():
+                if node.boot:
+                    node.send("clean", (job.number, job.id, None, None))
+            del self.jobs[job.number]
+
+    # -- tasks ----------------------------------------------------------------------------------------------------
+
+    def add_tasks(self, job: Job, rows: list[tuple[Task, list[str], list[tuple[int, int]]]]) -> list[str] | str:
+        if job.state in OVER:
+            return OVER[job.state]
+        codes = []
+        for task, ids, ranges in rows:
+            if job.named(task.id):
+                codes.append("TaskExists")
+                continue
+            codes.append("")
+            job.next += 1
+            task.job, task.number = job.number, job.next
+            job.tasks[task.number] = task
+            job.deps.add(task.number, ids, ranges)
+            self.touched.add(job.number)
+        if self.touched:
+            self.finish(job.pool)
+        return codes
+
+    def terminate(self, job: Job, task: Task) -> str:
+        if task.state == "completed":
+            return "TaskCompleted"
+        ran = task.state == "running"
+        if ran:
+            self.nodes[task.node].send("kill", ((job.number, task.number, task.attempt, "terminate"),))
+        self.complete(job, task, ENDED, 137 if ran else None, "TaskEnded")
+        self.finish(job.pool)
+        return ""
+
+    def delete(self, job: Job, task: Task) -> None:
+        node = self.nodes.get(task.node)
+        if node and node.boot:
+            if task.state == "running":
+                node.send("kill", ((job.number, task.number, task.attempt, "delete"),))
+            node.send("clean", (job.number, job.id, task.number, task.id))
+        job.deps.forget(task.number)
+        del job.tasks[task.number]
+        self.touched.add(job.number)
+        self.finish(job.pool)
+
+    def reactivate(self, job: Job, task: Task) -> str:
+        if task.state != "completed":
+            return "TaskNotCompleted"
+        if task.result == "success":
+            return "TaskSucceeded"
+        if job.state in OVER:
+            return OVER[job.state]
+        task.state, task.result, task.exit, task.code = "active", "", None, ""
+        task.retries = task.losses = 0
+        self.touched.add(job.number)
+        self.finish(job.pool)
+        return ""

@@ -1,0 +1,260 @@
+"""Random histories must leave the Lua on a real Redis and the pure model in the same state, after every step."""
+
+import asyncio
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tests.farm.scripts.both import CONDITIONS, POOLS, Both
+from tests.farm.scripts.model import PATIENCE, Job, Node, Task
+
+TASK_IDS = ["a", "b", "B", "c", "d", "e", "f", "g", "1", "01", "002", "2", "3", "4", "-1"]
+PARENTS = ["a", "b", "c", "1", "ghost"]
+SPANS = [(1, 2), (2, 4), (3, 3), (-1, 1)]
+MOST_JOBS, MOST_NODES, MOST_TASKS = 4, 5, 14
+NEW_TASK = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(TASK_IDS),
+        "slots": st.sampled_from([1, 1, 1, 2, 3, 4, 5]),
+        "max_retry": st.sampled_from([None, 0, 1, -1]),
+        "near": st.sampled_from([False, False, True]),
+        "conditions": st.sampled_from(list(CONDITIONS)),
+        "ids": st.one_of(st.just([]), st.just([]), st.lists(st.sampled_from(PARENTS), max_size=2)),
+        "ranges": st.one_of(st.just([]), st.just([]), st.lists(st.sampled_from(SPANS), max_size=1)),
+    }
+)
+ENDS = [
+    (0, None),
+    (0, None),
+    (0, None),
+    (1, None),
+    (3, None),
+    (None, ["pre", "UserError", "BlobNotFound", "gone", ""]),
+    (0, ["upload", "UserError", "FileUploadMiscError", "no", ""]),
+    (137, ["time", "UserError", "TaskEnded", "too long", ""]),
+    (137, ["run", "UserError", "FailureExitCode", "out of memory", ""]),
+    (None, None),
+]
+
+
+class Histories(RuleBasedStateMachine):
+    url = ""
+    loop: asyncio.AbstractEventLoop
+
+    @initialize(nodes=st.integers(1, 3), tasks=st.lists(NEW_TASK, min_size=3, max_size=8), second=st.booleans())
+    def begin(self, nodes, tasks, second):
+        """Two jobs that share a pool with some nodes; the histories are about what happens to them."""
+        self.both = Both(self.loop, self.url)
+        self.model = self.both.model
+        for pool in POOLS:
+            self.both.add_pool(pool)
+        for _ in range(nodes):
+            self.both.new_node("pool-a")
+        if second:
+            self.both.new_node("pool-b")
+        for name in ("j1", "j2"):
+            self.both.add_job(Job(0, name, "pool-a", 0, -1, 0, True, "noaction", "performexitoptionsjobaction", 0))
+            self.put(self.model.job(name), tasks)
+        self.after()
+
+    def teardown(self):
+        if hasattr(self, "both"):
+            self.both.close()
+
+    def after(self):
+        self.both.compare()
+        self.both.tick()
+
+    def put(self, job, new):
+        rows = []
+        for fields in new[: max(0, MOST_TASKS - len(job.tasks))]:
+            near = max(self.model.nodes.values(), key=lambda node: node.number).id if fields["near"] else ""
+            conditions = CONDITIONS[fields["conditions"]]
+            task = Task(0, 0, fields["id"], fields["slots"], fields["max_retry"], near, conditions)
+            rows.append((task, fields["ids"], fields["ranges"]))
+        if rows:
+            self.both.add_tasks(job, rows)
+
+    def a_job(self, data) -> Job:
+        return data.draw(st.sampled_from(list(self.model.jobs.values())), label="job")
+
+    def a_node(self, data) -> Node:
+        return data.draw(st.sampled_from(list(self.model.nodes.values())), label="node")
+
+    def a_task(self, data) -> tuple[Job, Task]:
+        return data.draw(
+            st.sampled_from([(job, task) for job in self.model.jobs.values() for task in job.tasks.values()]),
+            label="task",
+        )
+
+    def some_task(self):
+        return any(job.tasks for job in self.model.jobs.values())
+
+    # -- jobs and tasks -------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.model.jobs) < MOST_JOBS)
+    @rule(
+        id=st.sampled_from(["j1", "j2", "J2", "j3", "j4"]),
+        pool=st.sampled_from(["pool-a", "pool-a", "pool-b"]),
+        priority=st.sampled_from([0, 0, 0, 5, -5]),
+        limit=st.sampled_from([-1, -1, 1, 2]),
+        perform=st.booleans(),
+        on_all=st.sampled_from(["noaction"] * 5 + ["terminatejob"]),
+        max_retry=st.sampled_from([0, 0, 1]),
+    )
+    def add_job(self, id, pool, priority, limit, perform, on_all, max_retry):
+        on_fail = "performexitoptionsjobaction" if perform else "noaction"
+        self.both.add_job(Job(0, id, pool, priority, limit, 0, True, on_all, on_fail, max_retry))
+        self.after()
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), new=st.lists(NEW_TASK, min_size=1, max_size=6))
+    def add_tasks(self, data, new):
+        if self.model.nodes:
+            self.put(self.a_job(data), new)
+            self.after()
+
+    @precondition(lambda self: self.some_task())
+    @rule(data=st.data(), what=st.sampled_from(["terminate", "delete", "reactivate"]))
+    def change_a_task(self, data, what):
+        job, task = self.a_task(data)
+        getattr(self.both, what)(job, task)
+        self.after()
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), priority=st.sampled_from([0, 5]), limit=st.sampled_from([-1, 0, 1, 3]))
+    def update_a_job(self, data, priority, limit):
+        self.both.update_job(self.a_job(data), priority=priority, max_parallel=limit)
+        self.after()
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), what=st.sampled_from(["disable", "enable", "enable", "move", "all", "terminate", "delete"]))
+    def a_user_winds_a_job(self, data, what):
+        job = self.a_job(data)
+        match what:
+            case "disable":
+                self.both.disable(job, data.draw(st.sampled_from(["requeue", "terminate", "wait"]), label="option"))
+            case "enable":
+                self.both.enable(job)
+            case "move":
+                self.both.update_job(job, pool=data.draw(st.sampled_from(sorted(POOLS)), label="pool"))
+            case "all":
+                self.both.update_job(job, on_all="terminatejob")
+            case "terminate":
+                self.both.terminate_job(job)
+            case "delete":
+                self.both.delete_job(job)
+        self.after()
+
+    @precondition(
+        lambda self: any(j.state in ("disabling", "terminating", "deleting") for j in self.model.jobs.values())
+    )
+    @rule()
+    def the_engine_winds_jobs_down(self):
+        for job in list(self.model.jobs.values()):
+            self.both.step(job)
+        self.after()
+
+    # -- nodes ----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.model.nodes) < MOST_NODES and self.model.pools)
+    @rule(data=st.data())
+    def add_a_node(self, data):
+        self.both.new_node(data.draw(st.sampled_from(sorted(self.model.pools))))
+        self.after()
+
+    @precondition(lambda self: any(node.held for node in self.model.nodes.values()))
+    @rule(data=st.data(), ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=4))
+    def attempts_end(self, data, ends):
+        node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.held]), label="node")
+        held = sorted(node.held)
+        items = []
+        for exit_code, fail in ends:
+            job, task, attempt = data.draw(st.sampled_from(held), label="attempt")
+            items.append(["end", job, task, attempt, 5, exit_code, fail, []])
+        self.both.report(node, *items)
+        self.after()
+
+    @precondition(lambda self: self.model.nodes and self.some_task())
+    @rule(data=st.data(), attempt=st.integers(0, 3), kind=st.sampled_from(["end", "back"]))
+    def a_node_speaks_of_an_attempt_that_is_not_its_own(self, data, attempt, kind):
+        node, (job, task) = self.a_node(data), self.a_task(data)
+        if (job.number, task.number, attempt) not in node.held and node.boot:
+            rest = [5, 0, None, []] if kind == "end" else ["why not"]
+            self.both.report(node, [kind, job.number, task.number, attempt, *rest])
+            self.after()
+
+    @precondition(lambda self: any(node.held for node in self.model.nodes.values()))
+    @rule(data=st.data())
+    def a_node_gives_an_attempt_back(self, data):
+        node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.held]), label="node")
+        self.both.report(node, ["back", *data.draw(st.sampled_from(sorted(node.held))), "its disk is full"])
+        self.after()
+
+    @precondition(lambda self: any(node.boot for node in self.model.nodes.values()))
+    @rule(data=st.data(), behind=st.integers(0, 2))
+    def a_node_tells_what_it_holds(self, data, behind):
+        node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.boot]), label="node")
+        kept = [list(held) for held in sorted(node.held) if data.draw(st.booleans(), label="kept")]
+        self.both.report(node, ["hold", max(0, node.seq - behind), kept])
+        self.after()
+
+    @precondition(lambda self: self.model.nodes)
+    @rule(data=st.data(), what=st.sampled_from(["lose", "fail", "boot", "bad", "reboot", "reboot", "leave", "forget"]))
+    def a_node_goes_down(self, data, what):
+        node = self.a_node(data)
+        match what:
+            case "bad":
+                self.both.report(node, ["bad", "DiskFull", "no space"])
+            case "reboot":
+                options = ["requeue", "terminate", "taskcompletion"]
+                self.both.reboot(node, data.draw(st.sampled_from(options), label="option"))
+            case "forget":
+                self.both.leave(node)
+                self.both.compare()
+                self.both.forget(node)
+            case _:
+                getattr(self.both, what)(node)
+        self.after()
+
+    @precondition(lambda self: any(node.state in ("starting", "unknown") for node in self.model.nodes.values()))
+    @rule(data=st.data())
+    def a_node_comes_up(self, data):
+        waiting = [node for node in self.model.nodes.values() if node.state in ("starting", "unknown")]
+        self.both.report(data.draw(st.sampled_from(waiting), label="node"), ["up", {"version": "t"}], ["ready"])
+        self.after()
+
+    # -- pools and time -------------------------------------------------------------------------------------------
+
+    @rule(pool=st.sampled_from(sorted(POOLS)), sure=st.integers(0, 2))
+    def a_pool_is_deleted_or_added(self, pool, sure):
+        if pool not in self.model.pools:
+            self.both.add_pool(pool)
+        elif sure == 2:
+            self.both.delete_pool(pool)
+            self.both.compare()
+            for node in self.model.nodes_of(pool):
+                self.both.leave(node)
+                self.both.forget(node)
+            self.both.forget_pool(pool)
+        self.after()
+
+    @rule(by=st.sampled_from([1, PATIENCE, PATIENCE]))
+    def time_passes_and_the_engine_looks(self, by):
+        self.both.tick(by)
+        for pool in POOLS:
+            self.both.run_queue(pool)
+        self.after()
+
+
+@pytest.fixture
+def loop():
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
+    run_state_machine_as_test(type("OnThisRedis", (Histories,), {"url": redis_url, "loop": loop}))

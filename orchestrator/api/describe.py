@@ -45,6 +45,11 @@ def operation(op: "Operation") -> dict[str, Any]:
     }
     if op.body:
         described["requestBody"] = {"required": op.body_required, "content": _json(op.body)}
+    if op.schema:
+        described["requestBody"] = {
+            "required": op.body_required,
+            "content": {"application/json": {"schema": op.schema}},
+        }
     return described
 
 

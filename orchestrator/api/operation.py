@@ -33,6 +33,7 @@ class Operation:
     conditions: frozenset[str] | None = conditions.NONE  # None: whatever is sent
     body: str = ""  # kind of the request body, as wire.parse names it
     body_required: bool = True
+    schema: dict[str, Any] | None = None  # of a request body that is the farm's own
     answer: str = ""  # kind of the answer, as wire.render names it
     listing: bool = False
     status: int = 200

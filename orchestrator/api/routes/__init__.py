@@ -3,6 +3,7 @@
 from orchestrator.api.routes import (
     account,
     applications,
+    containers,
     files,
     jobs,
     later,
@@ -23,6 +24,8 @@ ROUTERS = (
     account.router,
     applications.router,
     nodefarm.router,
+    containers.router,
+    containers.admin_router,
     why.router,
     system.router,
     later.router,

@@ -1,133 +1,136 @@
-"""Management of the farm's own containers for holders of the account's key: list, make, delete, sign URLs."""
+"""The farm's own containers for holders of the account's key: list, make, delete, sign URLs."""
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from fastapi import APIRouter
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from starlette.responses import Response
 
 from orchestrator.api.blobs.answers import iso
+from orchestrator.api.call import Call
+from orchestrator.api.operation import operation
 from orchestrator.domain.errors import Refused
 from orchestrator.storage.base import Container, StorageError
-from orchestrator.storage.containers import RESERVED, Containers
+from orchestrator.storage.containers import PERMISSIONS, RESERVED, Containers
 
-admin_router = APIRouter(prefix="/nodefarm/v1/storage/containers", tags=["storage"])
+admin_router = APIRouter(tags=["storage"])
 
+ROOT = "/nodefarm/v1/storage/containers"
 MAX_EXPIRY = timedelta(days=3650)
+_EXPIRY: TypeAdapter[timedelta | datetime] = TypeAdapter(timedelta | AwareDatetime)
 _CODES = {"ContainerNotFound": "ResourceNotFound", "InvalidResourceName": "InvalidPropertyValue"}
+_URL_BODY = {
+    "type": "object",
+    "required": ["permissions"],
+    "additionalProperties": False,
+    "properties": {
+        "permissions": {"type": "string", "pattern": f"^[{PERMISSIONS}]{{1,6}}$"},
+        "expiry": {"type": "string", "description": "ISO-8601 duration from now, or a time with its zone; P1D"},
+    },
+}
 
 
-class ContainerInfo(BaseModel):
-    """A container as the farm's own API shows it."""
-
-    name: str
-    lastModified: str
-
-
-class ContainerPage(BaseModel):
-    value: list[ContainerInfo]
-    nextMarker: str = Field("", description="give it as `marker` to get the next page; empty on the last")
+@operation(admin_router, "GET", ROOT, query=frozenset({"prefix", "marker"}), versioned=False, listing=True)
+async def list_containers(call: Call) -> Response:
+    """List the containers of the farm's storage, by name."""
+    limit = call.query.integer("maxresults", 1000, 1, 1000)
+    prefix, marker = call.query.get("prefix") or "", call.query.get("marker") or ""
+    found, rest = await _storage(call).storage.containers(prefix, marker, limit)
+    value = [_shown(container) for container in found if container.name not in RESERVED]
+    return call.plain({"value": value, "nextMarker": rest})
 
 
-class UrlRequest(BaseModel):
-    """What a URL may do, and for how long."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    permissions: str = Field(pattern="^[racwdl]{1,6}$", description="letters of racwdl")
-    expiry: str = Field("P1D", max_length=64, description="ISO-8601 duration from now, or a time with its zone")
+@operation(admin_router, "GET", ROOT + "/{name}", versioned=False)
+async def get_container(call: Call) -> Response:
+    """Look at a container."""
+    return call.plain(_shown(await _existing(call)))
 
 
-class SignedUrl(BaseModel):
-    url: str
-    expiry: str
-
-
-@admin_router.get("")
-async def list_containers(
-    request: Request,
-    prefix: Annotated[str, Query(max_length=63)] = "",
-    marker: Annotated[str, Query(max_length=63)] = "",
-    maxresults: Annotated[int, Query(ge=1, le=5000)] = 5000,
-) -> ContainerPage:
-    found, rest = await _containers(request).storage.containers(prefix, marker, maxresults)
-    return ContainerPage(value=[_info(c) for c in found if c.name not in RESERVED], nextMarker=rest)
-
-
-@admin_router.get("/{name}")
-async def get_container(request: Request, name: str) -> ContainerInfo:
-    return _info(await _existing(request, name))
-
-
-@admin_router.put("/{name}", status_code=201, responses={200: {"description": "It was there"}})
-async def put_container(request: Request, response: Response, name: str) -> ContainerInfo:
-    """Make a container; 200 when it exists already."""
-    storage = _containers(request).storage
+@operation(admin_router, "PUT", ROOT + "/{name}", versioned=False, status=201)
+async def put_container(call: Call) -> Response:
+    """Make a container; 200 when it is there already."""
+    name, storage = _name(call), _storage(call).storage
     try:
-        return _info(await storage.create_container(_open_name(name)))
+        made, status = await storage.create_container(name), 201
     except StorageError as error:
         if error.code != "ContainerAlreadyExists":
             raise _refused(error) from error
-    response.status_code = 200
-    return _info(await storage.container(name))
+        made, status = await storage.container(name), 200
+    answer = call.plain(_shown(made))
+    answer.status_code = status
+    return answer
 
 
-@admin_router.delete("/{name}", status_code=202)
-async def delete_container(request: Request, name: str) -> Response:
-    await _existing(request, name)
+@operation(admin_router, "DELETE", ROOT + "/{name}", versioned=False, status=202)
+async def delete_container(call: Call) -> Response:
+    """Delete a container and everything in it."""
     try:
-        await _containers(request).storage.delete_container(name)
+        await _storage(call).storage.delete_container(_name(call))
     except StorageError as error:
         raise _refused(error) from error
-    return Response(status_code=202)
+    return call.accepted(202)
 
 
-@admin_router.post("/{name}/url")
-async def sign_url(request: Request, name: str, wanted: UrlRequest) -> SignedUrl:
-    await _existing(request, name)
-    left = _seconds(wanted.expiry)
-    expiry = datetime.now(UTC) + timedelta(seconds=left)
-    url = _containers(request).url(name, wanted.permissions, left)
-    return SignedUrl(url=url, expiry=expiry.strftime("%Y-%m-%dT%H:%M:%SZ"))
+@operation(admin_router, "POST", ROOT + "/{name}/url", versioned=False, schema=_URL_BODY)
+async def sign_container_url(call: Call) -> Response:
+    """Sign a container URL for programs."""
+    await _existing(call)
+    body = await call.json()
+    if unknown := set(body) - {"permissions", "expiry"}:
+        raise _invalid(min(unknown), "unknown member")
+    permissions = body.get("permissions")
+    if not isinstance(permissions, str) or not re.fullmatch(f"[{PERMISSIONS}]{{1,6}}", permissions):
+        raise _invalid("permissions", f"letters of {PERMISSIONS}")
+    left = _left(body.get("expiry", "P1D"))
+    url = _storage(call).url(_name(call), permissions, left.total_seconds())
+    expiry = (datetime.now(UTC) + left).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return call.plain({"url": url, "expiry": expiry})
 
 
-def _containers(request: Request) -> Containers:
-    return request.app.state.containers
+def _storage(call: Call) -> Containers:
+    return call.farm.storage
 
 
-async def _existing(request: Request, name: str) -> Container:
-    try:
-        return await _containers(request).storage.container(_open_name(name))
-    except StorageError as error:
-        raise _refused(error) from error
-
-
-def _open_name(name: str) -> str:
+def _name(call: Call) -> str:
+    name = call.segment("name")
     if name in RESERVED:
-        raise Refused("InvalidPropertyValue", f"the container {name} belongs to the farm", PropertyName="name")
+        raise _invalid("name", f"the container {name} belongs to the farm")
     return name
 
 
-def _info(container: Container) -> ContainerInfo:
-    return ContainerInfo(name=container.name, lastModified=iso(container.modified))
+async def _existing(call: Call) -> Container:
+    try:
+        return await _storage(call).storage.container(_name(call))
+    except StorageError as error:
+        raise _refused(error) from error
+
+
+def _shown(container: Container) -> dict[str, Any]:
+    return {"name": container.name, "lastModified": iso(container.modified)}
 
 
 def _refused(error: StorageError) -> Refused:
-    return Refused(_CODES.get(error.code, error.code), error.message, PropertyName="name")
+    return Refused(_CODES.get(error.code, "ServerBusy"), error.message, PropertyName="name")
 
 
-def _seconds(expiry: str) -> float:
-    """Seconds from now until the expiry.
+def _invalid(name: str, reason: str) -> Refused:
+    return Refused("InvalidPropertyValue", f"{name}: {reason}", PropertyName=name)
+
+
+def _left(expiry: Any) -> timedelta:
+    """Time from now until the expiry.
 
     Raises:
         Refused: it cannot be read, has passed or lies more than ten years ahead.
     """
     try:
-        left = TypeAdapter(timedelta | AwareDatetime).validate_python(expiry)
-    except ValidationError as error:
-        raise Refused("InvalidPropertyValue", "expiry: a duration or a time", PropertyName="expiry") from error
+        left = _EXPIRY.validate_python(expiry if isinstance(expiry, str) else None)
+    except (ValidationError, OverflowError):
+        raise _invalid("expiry", "a duration or a time with its zone, ISO-8601") from None
     if isinstance(left, datetime):
         left -= datetime.now(UTC)
     if not timedelta(0) < left <= MAX_EXPIRY:
-        raise Refused("InvalidPropertyValue", "expiry: later than now, within ten years", PropertyName="expiry")
-    return left.total_seconds()
+        raise _invalid("expiry", "later than now, within ten years")
+    return left

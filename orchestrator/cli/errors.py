@@ -43,11 +43,11 @@ class ApiError(CliError):
     """The farm answered with an error: the service's own code and message (spec/api.md, 1.4)."""
 
     def __init__(self, status: int, code: str, message: str, values: dict[str, str]) -> None:
-        named = values.get("PropertyName") or values.get("QueryParameterName")
         text = message.partition("\nRequestId:")[0] or f"HTTP {status}"
-        reason = values.get("Reason")
-        parts = [f"{code}: {text}" if code else text, f"({named})" if named else "", reason or ""]
-        super().__init__(" ".join(part for part in parts if part), _exit_for(status))
+        # The farm's own messages name the property and the reason already; those of others may not.
+        more = [values.get("PropertyName") or values.get("QueryParameterName"), values.get("Reason")]
+        said = [f"{code}: {text}" if code else text, *(f"({one})" for one in more if one and one not in text)]
+        super().__init__(" ".join(said), _exit_for(status))
         self.status = status
         self.code = code
         self.values = values

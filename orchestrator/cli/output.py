@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
@@ -21,17 +21,23 @@ def as_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "nothing here") -> None:
-    """Aligned columns. Values are shown literally: a task id or a message is not markup."""
-    rows = list(rows)
-    if not rows:
+    """Aligned columns, one line per row however long: it can be grepped. Values are shown literally."""
+    lines = [["" if value is None else _one_line(str(value)) for value in row] for row in rows]
+    if not lines:
         err.print(Text(empty))
         return
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text("" if value is None else str(value)) for value in row))
-    out.print(drawn)
+    widths = [max(map(cell_len, column)) for column in zip(columns, *lines, strict=True)]
+    out.print(Text(_aligned(columns, widths), "bold"))
+    for line in lines:
+        out.print(Text(_aligned(line, widths)))
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(set_cell_size(value, width) for value, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value.splitlines())
 
 
 def show(value: dict[str, Any], json_too: bool) -> None:

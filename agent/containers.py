@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.storage.blob import BlobBlock, ContainerClient, ExponentialRetry
 
@@ -29,8 +30,11 @@ class Container:
         self._settings = settings
         backoff = max(1, math.ceil(settings.http_backoff_s))
         retry = ExponentialRetry(initial_backoff=backoff, increment_base=2, retry_total=settings.http_attempts - 1)
+        place, _, signature = url.partition("?")
         self._client = ContainerClient.from_container_url(
-            url,
+            place,
+            # As a whole: the client, reading the URL itself, drops what it does not know, such as our `fence`.
+            credential=AzureSasCredential(signature) if signature else None,
             retry_policy=retry,
             connection_timeout=settings.http_timeout_s,
             read_timeout=settings.http_timeout_s,

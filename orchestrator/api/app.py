@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,6 +52,7 @@ def create_app(
     app.state.store, app.state.vault, app.state.containers = store, vault, storage
     app.state.relay = Relay(store, settings.api_url)
     app.add_exception_handler(HTTPException, _routing_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Gate, farm=farm)
@@ -64,3 +66,17 @@ async def _routing_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         return error_response(request.scope, ApiError("UnsupportedHttpVerb", headers=error.headers))
     return error_response(request.scope, ApiError("ResourceNotFound"))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What FastAPI itself finds wrong with calls of our own; those of the service are parsed by the wire layer."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name, values = str(first["loc"][-1]), {"Reason": first["msg"]}
+    if first["loc"][0] == "query":
+        found = ApiError("InvalidQueryParameterValue", values={"QueryParameterName": name, **values})
+    elif first["type"] == "json_invalid":
+        found = ApiError("InvalidRequestBody", values=values)
+    else:
+        found = ApiError("InvalidPropertyValue", values={"PropertyName": name, **values})
+    return error_response(request.scope, found)

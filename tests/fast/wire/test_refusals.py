@@ -1,0 +1,423 @@
+"""What the table refuses, what it lets through, and the limits of spec/api.md 8: each names its member."""
+
+import pytest
+
+from orchestrator.api import wire
+from orchestrator.api.lenses import NEWEST, version
+from orchestrator.api.wire.errors import WireError
+from orchestrator.api.wire.jobs import check_update
+from orchestrator.api.wire.rules import Rules
+from orchestrator.api.wire.tasks import check_against_job
+from tests.fast.wire.wire_bodies import MACHINE, loaded, small_job, small_pool, small_task
+
+V19 = version("2024-02-01.19.0")
+START = {"commandLine": "x"}
+ADMIN = {"autoUser": {"elevationLevel": "admin"}}
+
+
+def refusal(kind, body, at=NEWEST, rules=None):
+    with pytest.raises(WireError) as refused:
+        wire.parse(kind, body, at, rules)
+    return refused.value.code, refused.value.values.get("PropertyName")
+
+
+def machine(**members):
+    return {"virtualMachineConfiguration": MACHINE | members}
+
+
+UNBUILT = [
+    ("pool_add", small_pool(enableAutoScale=True), "enableAutoScale"),
+    ("pool_add", small_pool(enableAutoScale="true"), "enableAutoScale"),
+    ("pool_add", small_pool(autoScaleFormula="$x=1;"), "autoScaleFormula"),
+    ("pool_add", small_pool(autoScaleEvaluationInterval="PT5M"), "autoScaleEvaluationInterval"),
+    ("pool_add", small_pool(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
+    ("pool_add", small_pool(mountConfiguration=[{}]), "mountConfiguration"),
+    ("pool_add", small_pool(startTask=START | {"containerSettings": {}}), "startTask.containerSettings"),
+    (
+        "pool_add",
+        small_pool(**machine(containerConfiguration={"type": "dockerCompatible"})),
+        "virtualMachineConfiguration.containerConfiguration",
+    ),
+    (
+        "pool_add",
+        small_pool(taskSchedulingPolicy={"nodeFillType": "pack", "jobDefaultOrder": "creationtime"}),
+        "taskSchedulingPolicy.jobDefaultOrder",
+    ),
+    (
+        "pool_add",
+        small_pool(startTask=START | {"resourceFiles": [{"identityReference": {}}]}),
+        "startTask.resourceFiles[0].identityReference",
+    ),
+    ("pool_patch", {"vmSize": "standard_a1"}, "vmSize"),
+    ("pool_patch", {"taskSlotsPerNode": 2}, "taskSlotsPerNode"),
+    ("pool_resize", {"targetDedicatedNodes": 1, "nodeDeallocationOption": "retainedData"}, "nodeDeallocationOption"),
+    ("node_reboot", {"nodeRebootOption": "retaineddata"}, "nodeRebootOption"),
+    ("job_add", small_job(jobManagerTask={"id": "m", "commandLine": "x"}), "jobManagerTask"),
+    ("job_add", small_job(jobPreparationTask={"commandLine": "x"}), "jobPreparationTask"),
+    ("job_add", small_job(jobReleaseTask={"commandLine": "x"}), "jobReleaseTask"),
+    ("job_add", small_job(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
+    ("job_add", small_job(allowTaskPreemption=True), "allowTaskPreemption"),
+    (
+        "job_add",
+        small_job(poolInfo={"autoPoolSpecification": {"poolLifetimeOption": "job"}}),
+        "poolInfo.autoPoolSpecification",
+    ),
+    ("task_add", small_task(multiInstanceSettings={"coordinationCommandLine": "x"}), "multiInstanceSettings"),
+    ("task_add", small_task(containerSettings={"imageName": "x"}), "containerSettings"),
+    ("task_add", small_task(resourceFiles=[{"identityReference": {}}]), "resourceFiles[0].identityReference"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "name"), UNBUILT, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_not_built_yet_is_an_unsupported_property(kind, body, name):
+    assert refusal(kind, body) == ("UnsupportedProperty", name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "name"),
+    [
+        ("pool_add", small_pool(certificateReferences=[{"thumbprint": "x"}]), "certificateReferences"),
+        ("task_add", small_task(authenticationTokenSettings={"access": ["job"]}), "authenticationTokenSettings"),
+    ],
+)
+def test_what_only_older_versions_have_and_is_not_built_is_unsupported_there_too(kind, body, name):
+    assert refusal(kind, body, V19) == refusal(kind, body, NEWEST) == ("UnsupportedProperty", name)
+
+
+IMPOSSIBLE = [
+    (small_pool(cloudServiceConfiguration={"osFamily": "5"}), "cloudServiceConfiguration"),
+    (small_pool(applicationLicenses=["maya"]), "applicationLicenses"),
+    (small_pool(resourceTags={"a": "b"}), "resourceTags"),
+    (small_pool(upgradePolicy={"mode": "automatic"}), "upgradePolicy.mode"),
+    (small_pool(**machine(windowsConfiguration={})), "virtualMachineConfiguration.windowsConfiguration"),
+    (small_pool(**machine(licenseType="Windows_Server")), "virtualMachineConfiguration.licenseType"),
+    (small_pool(**machine(dataDisks=[{"lun": 0, "diskSizeGB": 1}])), "virtualMachineConfiguration.dataDisks"),
+    (small_pool(**machine(osDisk={"caching": "readonly"})), "virtualMachineConfiguration.osDisk.caching"),
+    (small_pool(**machine(extensions=[{"name": "x"}])), "virtualMachineConfiguration.extensions"),
+    (
+        small_pool(**machine(diskEncryptionConfiguration={"targets": []})),
+        "virtualMachineConfiguration.diskEncryptionConfiguration",
+    ),
+    (
+        small_pool(**machine(nodePlacementConfiguration={"policy": "zonal"})),
+        "virtualMachineConfiguration.nodePlacementConfiguration.policy",
+    ),
+    (
+        small_pool(userAccounts=[{"name": "a", "password": "p", "windowsUserConfiguration": {}}]),
+        "userAccounts[0].windowsUserConfiguration",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "name"), IMPOSSIBLE, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_cannot_exist_on_linux_containers_is_an_invalid_value(body, name):
+    assert refusal("pool_add", body, V19) == ("InvalidPropertyValue", name)
+
+
+def test_empty_and_harmless_values_of_refused_members_pass():
+    pool = small_pool(
+        certificateReferences=[],
+        applicationLicenses=[],
+        mountConfiguration=[],
+        resourceTags={},
+        enableAutoScale="false",
+        networkConfiguration=None,
+        taskSchedulingPolicy={"nodeFillType": "SPREAD"},
+        **machine(dataDisks=[], extensions=[], nodePlacementConfiguration={"policy": "Regional"}),
+    )
+    canonical = wire.parse("pool_add", pool, V19)
+    assert canonical["enableAutoScale"] is False
+    assert not {"certificateReferences", "mountConfiguration", "networkConfiguration", "resourceTags"} & set(canonical)
+
+
+PROCESS = Rules(driver="process", capabilities=frozenset({"users"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "name", "capability"),
+    [
+        ("pool_add", small_pool(startTask=START | {"userIdentity": ADMIN}), "startTask", "elevation"),
+        ("task_add", small_task(userIdentity=ADMIN), "userIdentity", "elevation"),
+        (
+            "pool_add",
+            small_pool(userAccounts=[{"name": "a", "password": "p", "elevationLevel": "Admin"}]),
+            "userAccounts[0].elevationLevel",
+            "elevation",
+        ),
+        (
+            "pool_add",
+            small_pool(userAccounts=[{"name": "a", "password": "p", "linuxUserConfiguration": {"uid": 1, "gid": 1}}]),
+            "userAccounts[0].linuxUserConfiguration.uid",
+            "isolation",
+        ),
+        ("pool_add", small_pool(vmSize="standard_nc6"), "vmSize", "gpus"),
+        (
+            "pool_add",
+            small_pool(**machine(imageReference={"virtualMachineImageId": "tools:1"})),
+            "virtualMachineConfiguration.imageReference.virtualMachineImageId",
+            "isolation",
+        ),
+    ],
+)
+def test_what_the_driver_cannot_do_is_refused_naming_the_driver_that_can(kind, body, name, capability):
+    wire.parse(kind, body, NEWEST)  # a farm that can
+    with pytest.raises(WireError) as refused:
+        wire.parse(kind, body, NEWEST, PROCESS)
+    assert refused.value.code == "InvalidPropertyValue"
+    assert refused.value.values["PropertyName"].startswith(name)
+    assert capability in refused.value.message and "'process'" in refused.value.message
+    assert "'docker' has it" in refused.value.message
+
+
+def test_a_driver_without_users_runs_everything_as_one_and_says_so():
+    alone = Rules(driver="process", capabilities=frozenset())
+    wire.parse(
+        "task_add",
+        small_task(userIdentity={"autoUser": {"scope": "pool", "elevationLevel": "nonAdmin"}}),
+        NEWEST,
+        alone,
+    )
+    accounts = small_pool(userAccounts=[{"name": "a", "password": "p"}])
+    assert refusal("pool_add", accounts, rules=alone) == ("InvalidPropertyValue", "userAccounts")
+    scoped = small_task(userIdentity={"autoUser": {"scope": "task"}})
+    assert refusal("task_add", scoped, rules=alone) == ("InvalidPropertyValue", "userIdentity.autoUser.scope")
+
+
+LONG = "x" * 1025
+BAD_VALUES = [
+    ("pool_add", small_pool(id="a" * 65), "InvalidPropertyValue", "id"),
+    ("pool_add", small_pool(id="a:b"), "InvalidPropertyValue", "id"),
+    ("pool_add", small_pool(id=""), "InvalidPropertyValue", "id"),
+    ("pool_add", small_pool(id="é"), "InvalidPropertyValue", "id"),
+    ("pool_add", small_pool(displayName=LONG), "InvalidPropertyValue", "displayName"),
+    ("pool_add", small_pool(targetDedicatedNodes=-1), "InvalidPropertyValue", "targetDedicatedNodes"),
+    ("pool_add", small_pool(targetDedicatedNodes=2**31), "InvalidPropertyValue", "targetDedicatedNodes"),
+    ("pool_add", small_pool(targetDedicatedNodes="9" * 5000), "InvalidPropertyValue", "targetDedicatedNodes"),
+    ("pool_add", small_pool(targetDedicatedNodes=True), "InvalidPropertyValue", "targetDedicatedNodes"),
+    ("pool_add", small_pool(targetDedicatedNodes=1.5), "InvalidPropertyValue", "targetDedicatedNodes"),
+    ("pool_add", small_pool(targetDedicatedNodes=None), "MissingRequiredProperty", "targetDedicatedNodes"),
+    ("pool_add", small_pool(vmSize="huge"), "InvalidPropertyValue", "vmSize"),
+    ("pool_add", small_pool(vmSize=None), "MissingRequiredProperty", "vmSize"),
+    ("pool_add", small_pool(taskSlotsPerNode=5), "InvalidPropertyValue", "taskSlotsPerNode"),
+    ("pool_add", small_pool(taskSlotsPerNode=0), "InvalidPropertyValue", "taskSlotsPerNode"),
+    ("pool_add", small_pool(resizeTimeout="PT4M59S"), "InvalidPropertyValue", "resizeTimeout"),
+    ("pool_add", small_pool(resizeTimeout="soon"), "InvalidPropertyValue", "resizeTimeout"),
+    ("pool_resize", {"targetDedicatedNodes": 1, "resizeTimeout": "PT1M"}, "InvalidPropertyValue", "resizeTimeout"),
+    (
+        "pool_resize",
+        {"targetDedicatedNodes": 1, "nodeDeallocationOption": "x"},
+        "InvalidPropertyValue",
+        "nodeDeallocationOption",
+    ),
+    (
+        "pool_add",
+        small_pool(virtualMachineConfiguration=None),
+        "MissingRequiredProperty",
+        "virtualMachineConfiguration",
+    ),
+    (
+        "pool_add",
+        small_pool(**machine(nodeAgentSKUId="batch.node.debian 9")),
+        "InvalidPropertyValue",
+        "virtualMachineConfiguration.nodeAgentSKUId",
+    ),
+    (
+        "pool_add",
+        small_pool(**machine(imageReference={"publisher": "p"})),
+        "InvalidPropertyValue",
+        "virtualMachineConfiguration.imageReference",
+    ),
+    ("pool_add", small_pool(metadata=[{"name": " ", "value": "v"}]), "EmptyMetadataKey", "metadata[0].name"),
+    ("pool_add", small_pool(metadata=[{"name": "k"}]), "MissingRequiredProperty", "metadata[0].value"),
+    ("pool_add", small_pool(metadata="k=v"), "InvalidPropertyValue", "metadata"),
+    ("pool_add", small_pool(startTask={}), "MissingRequiredProperty", "startTask.commandLine"),
+    (
+        "pool_add",
+        small_pool(startTask=START | {"maxTaskRetryCount": -2}),
+        "InvalidPropertyValue",
+        "startTask.maxTaskRetryCount",
+    ),
+    ("pool_add", small_pool(startTask={"commandLine": "x" * 33_000}), "InvalidPropertyValue", "startTask"),
+    (
+        "pool_add",
+        small_pool(applicationPackageReferences=[{"applicationId": "a"}] * 11),
+        "InvalidPropertyValue",
+        "applicationPackageReferences",
+    ),
+    ("pool_add", small_pool(userAccounts=[{"name": "a"}]), "MissingRequiredProperty", "userAccounts[0].password"),
+    (
+        "pool_add",
+        small_pool(userAccounts=[{"name": "root", "password": "p"}]),
+        "InvalidPropertyValue",
+        "userAccounts[0].name",
+    ),
+    (
+        "pool_add",
+        small_pool(userAccounts=[{"name": "a", "password": "p"}] * 2),
+        "InvalidPropertyValue",
+        "userAccounts[1].name",
+    ),
+    (
+        "pool_add",
+        small_pool(userAccounts=[{"name": "a", "password": "p", "linuxUserConfiguration": {"uid": 7}}]),
+        "InvalidPropertyValue",
+        "userAccounts[0].linuxUserConfiguration",
+    ),
+    ("job_add", small_job(priority=1001), "OutOfRangePriority", "priority"),
+    ("job_add", small_job(priority="-1001"), "OutOfRangePriority", "priority"),
+    ("job_add", small_job(priority="high"), "InvalidPropertyValue", "priority"),
+    ("job_add", small_job(poolInfo={}), "MissingRequiredProperty", "poolInfo.poolId"),
+    ("job_add", small_job(maxParallelTasks=0), "InvalidPropertyValue", "maxParallelTasks"),
+    ("job_add", small_job(onAllTasksComplete="explode"), "InvalidPropertyValue", "onAllTasksComplete"),
+    (
+        "job_add",
+        small_job(constraints={"maxWallClockTime": "PT0S"}),
+        "InvalidPropertyValue",
+        "constraints.maxWallClockTime",
+    ),
+    ("job_update", {}, "MissingRequiredProperty", "poolInfo"),
+    ("job_disable", {}, "MissingRequiredProperty", "disableTasks"),
+    ("job_disable", {"disableTasks": "pause"}, "InvalidPropertyValue", "disableTasks"),
+    ("task_add", {"id": "t"}, "MissingRequiredProperty", "commandLine"),
+    ("task_add", small_task(commandLine=" "), "InvalidPropertyValue", "commandLine"),
+    ("task_add", small_task(commandLine="a\x00b"), "InvalidPropertyValue", "commandLine"),
+    ("task_add", small_task(requiredSlots=0), "InvalidPropertyValue", "requiredSlots"),
+    ("task_add", small_task(constraints=[]), "InvalidPropertyValue", "constraints"),
+    (
+        "task_add",
+        small_task(environmentSettings=[{"name": "A=B"}]),
+        "InvalidPropertyValue",
+        "environmentSettings[0].name",
+    ),
+    ("task_add", small_task(userIdentity={}), "InvalidPropertyValue", "userIdentity"),
+    ("task_add", small_task(userIdentity={"username": "a", "autoUser": {}}), "InvalidPropertyValue", "userIdentity"),
+    (
+        "task_add",
+        small_task(dependsOn={"taskIds": ["a" * 60] * 1100}),
+        "TaskDependencyListTooLong",
+        "dependsOn.taskIds",
+    ),
+    (
+        "task_add",
+        small_task(dependsOn={"taskIdRanges": [{"start": 1, "end": 2}] * 1001}),
+        "TaskDependencyRangesTooLong",
+        "dependsOn.taskIdRanges",
+    ),
+    (
+        "task_add",
+        small_task(dependsOn={"taskIdRanges": [{"start": 2, "end": 1}]}),
+        "InvalidPropertyValue",
+        "dependsOn.taskIdRanges[0]",
+    ),
+    (
+        "task_add",
+        small_task(exitConditions={"exitCodes": [{"code": 1}]}),
+        "MissingRequiredProperty",
+        "exitConditions.exitCodes[0].exitOptions",
+    ),
+    ("task_add", small_task(resourceFiles=[{}]), "InvalidPropertyValue", "resourceFiles[0]"),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "http://a/b", "storageContainerUrl": "http://a/c"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0]",
+    ),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "http://a/b", "filePath": "../x"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0].filePath",
+    ),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "http://a/b", "filePath": "/x"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0].filePath",
+    ),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "http://a/b", "filePath": "x", "fileMode": "rwx"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0].fileMode",
+    ),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "ftp://a/b", "filePath": "x"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0].httpUrl",
+    ),
+    (
+        "task_add",
+        small_task(resourceFiles=[{"httpUrl": "http://a/b", "filePath": "x", "blobPrefix": "y"}]),
+        "InvalidPropertyValue",
+        "resourceFiles[0].blobPrefix",
+    ),
+    (
+        "task_add",
+        small_task(
+            outputFiles=[{"filePattern": "*", "destination": {}, "uploadOptions": {"uploadCondition": "tasksuccess"}}]
+        ),
+        "MissingRequiredProperty",
+        "outputFiles[0].destination.container",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "code", "name"), BAD_VALUES, ids=lambda value: str(value)[:40])
+def test_a_bad_value_is_refused_by_name(kind, body, code, name):
+    assert refusal(kind, body) == (code, name)
+
+
+def test_the_smallest_resize_timeout_is_a_setting():
+    rules = Rules(min_resize_timeout_us=1_000_000)
+    assert wire.parse("pool_resize", {"targetDedicatedNodes": 1, "resizeTimeout": "PT1S"}, NEWEST, rules)
+    assert (
+        refusal("pool_resize", {"targetDedicatedNodes": 1, "resizeTimeout": "PT0.5S"}, rules=rules)[1]
+        == "resizeTimeout"
+    )
+
+
+def test_a_collection_is_refused_whole_when_it_cannot_be_answered_for():
+    many = {"value": [small_task(id=str(index)) for index in range(101)]}
+    assert refusal("task_collection", many) == ("InvalidPropertyValue", "value")
+    assert refusal("task_collection", {}) == ("MissingRequiredProperty", "value")
+    assert refusal("task_collection", {"value": "x"}) == ("InvalidPropertyValue", "value")
+    assert refusal("task_collection", {"value": [5]}) == ("InvalidPropertyValue", "value[0]")
+    assert refusal("task_collection", {"value": [{"commandLine": "x"}]}) == ("MissingRequiredProperty", "value[0].id")
+    assert refusal("task_collection", {"value": [{"id": 5}]}) == ("InvalidPropertyValue", "value[0].id")
+    assert refusal("task_collection", {"value": [], "more": 1}) == ("UnsupportedProperty", "more")
+
+
+def test_a_bad_task_in_a_collection_spoils_only_itself():
+    good, bad, odd = wire.parse_collection({"value": [small_task(), {"id": "b"}, small_task(id="c:d")]}, NEWEST)
+    assert good == {"id": "t", "commandLine": "/bin/true"}
+    assert (bad.task_id, bad.code) == ("b", "MissingRequiredProperty")
+    assert (odd.task_id, odd.code) == ("c:d", "InvalidPropertyValue")
+
+
+def test_dependencies_need_a_job_that_uses_them():
+    task = wire.parse("task_add", small_task(dependsOn={"taskIds": ["a"]}), NEWEST)
+    check_against_job(task, uses_dependencies=True, on_task_failure="noaction")
+    with pytest.raises(WireError) as refused:
+        check_against_job(task, uses_dependencies=False, on_task_failure="noaction")
+    assert refused.value.code == "TaskDependenciesNotSpecifiedOnJob"
+
+
+def test_exit_options_need_a_job_that_heeds_them():
+    task = wire.parse("task_add", loaded("task_add"), NEWEST)
+    check_against_job(task, uses_dependencies=True, on_task_failure="performexitoptionsjobaction")
+    with pytest.raises(WireError) as refused:
+        check_against_job(task, uses_dependencies=True, on_task_failure="noaction")
+    assert refused.value.values["PropertyName"] == "exitConditions.exitCodes[0].exitOptions.jobAction"
+    del task["dependsOn"]
+    with pytest.raises(WireError) as refused:
+        check_against_job(task, uses_dependencies=False, on_task_failure="performexitoptionsjobaction")
+    assert refused.value.values["PropertyName"] == "exitConditions.exitCodes[0].exitOptions.dependencyAction"
+
+
+def test_terminatejob_cannot_be_taken_back():
+    check_update({"onAllTasksComplete": "noaction"}, {"onAllTasksComplete": "terminatejob"})
+    check_update({"onAllTasksComplete": "terminatejob"}, {"priority": 1})
+    with pytest.raises(WireError) as refused:
+        check_update({"onAllTasksComplete": "terminatejob"}, {"onAllTasksComplete": "noaction"})
+    assert refused.value.values["PropertyName"] == "onAllTasksComplete"

@@ -52,7 +52,7 @@ def create_app(
     app.state.store, app.state.vault, app.state.containers = store, vault, storage
     app.state.relay = Relay(store, settings.api_url)
     app.add_exception_handler(HTTPException, _routing_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RequestValidationError, _validation_error)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Gate, farm=farm)
@@ -61,22 +61,25 @@ def create_app(
 
 
 async def _routing_error(request: Request, error: Exception) -> Response:
-    """What the router itself refuses: paths that nobody serves, and verbs that a path does not have."""
+    """What the framework itself refuses: paths that nobody serves, verbs that a path does not have, bad JSON."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         return error_response(request.scope, ApiError("UnsupportedHttpVerb", headers=error.headers))
-    return error_response(request.scope, ApiError("ResourceNotFound"))
+    return error_response(
+        request.scope, ApiError("ResourceNotFound" if error.status_code == 404 else "InvalidRequestBody")
+    )
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    """What FastAPI itself finds wrong with calls of our own; those of the service are parsed by the wire layer."""
+async def _validation_error(request: Request, error: Exception) -> Response:
+    """What a route declared with FastAPI's own models refuses: the first thing that is wrong, by its name."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    name, values = str(first["loc"][-1]), {"Reason": first["msg"]}
-    if first["loc"][0] == "query":
-        found = ApiError("InvalidQueryParameterValue", values={"QueryParameterName": name, **values})
-    elif first["type"] == "json_invalid":
-        found = ApiError("InvalidRequestBody", values=values)
-    else:
-        found = ApiError("InvalidPropertyValue", values={"PropertyName": name, **values})
-    return error_response(request.scope, found)
+    where, *path = (str(part) for part in first["loc"])
+    name = ".".join(path)
+    if where == "body" and (not path or first["type"] == "json_invalid"):
+        return error_response(request.scope, ApiError("InvalidRequestBody", values={"Reason": first["msg"]}))
+    code, kind = ("InvalidQueryParameterValue", "QueryParameterName")
+    if where == "body":
+        missing = first["type"] == "missing"
+        code, kind = ("MissingRequiredProperty" if missing else "InvalidPropertyValue"), "PropertyName"
+    return error_response(request.scope, ApiError(code, f"{name}: {first['msg']}", values={kind: name}))

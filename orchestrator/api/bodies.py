@@ -18,7 +18,7 @@ async def read_json(request: Request, headers: Mapping[str, str], required: bool
     Raises:
         ApiError: MissingContentLengthHeader (411), RequestBodyTooLarge (413), InvalidRequestBody and kin (400).
     """
-    raw = await read(request, headers, LIMIT)
+    raw = await _read(request, headers)
     if not raw:
         if required:
             raise _invalid("The request body is empty.")
@@ -38,23 +38,33 @@ async def read_json(request: Request, headers: Mapping[str, str], required: bool
     return document
 
 
-async def read(request: Request, headers: Mapping[str, str], limit: int) -> bytes:
-    """The whole body, at most `limit` bytes and as many as Content-Length announced."""
+def check_length(headers: Mapping[str, str]) -> int:
+    """The length of a body that is about to be read whole.
+
+    Raises:
+        ApiError: MissingContentLengthHeader (411), RequestBodyTooLarge (413), InvalidHeaderValue (400).
+    """
     if "transfer-encoding" in headers:
         raise ApiError("MissingContentLengthHeader", "The Content-Length header was not specified.")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdecimal()):
         raise ApiError("InvalidHeaderValue", "Content-Length is not a number.", values={"HeaderName": "Content-Length"})
-    if len(text) > 18 or int(text) > limit:
-        raise ApiError("RequestBodyTooLarge", values={"MaxLimit": limit})
+    if len(text) > 18 or int(text) > LIMIT:
+        raise ApiError("RequestBodyTooLarge", values={"MaxLimit": LIMIT})
+    return int(text)
+
+
+async def _read(request: Request, headers: Mapping[str, str]) -> bytes:
+    """The whole body, as many bytes as Content-Length announced."""
+    length = check_length(headers)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiError(
             "UnsupportedHeader",
             "Encoded request bodies are not supported.",
             values={"HeaderName": "Content-Encoding", "HeaderValue": headers["content-encoding"]},
         )
-    raw = await request.body() if text != "0" else b""
-    if len(raw) != int(text):
+    raw = await request.body() if length else b""
+    if len(raw) != length:
         raise _invalid("The request body is not as long as Content-Length says.")
     return raw
 

@@ -59,7 +59,8 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            document.setdefault("components", {})["schemas"] = {"Error": _ERROR, **schemas()}
+            known = document.setdefault("components", {}).setdefault("schemas", {})
+            known.update({"Error": _ERROR, **schemas()})
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from orchestrator.api import etags, filenames, listing
 from orchestrator.api.call import Call
-from orchestrator.api.errors import ApiError
+from orchestrator.api.errors import STATUS, ApiError
 from orchestrator.api.relay import Exchange, Head, Relay
 from orchestrator.api.wire import present
 from orchestrator.domain.errors import Refused
@@ -130,7 +130,8 @@ def _judge(head: Head, missing: str) -> None:
     if head.status == 416:
         raise ApiError("InvalidRange", message)
     if head.status == 409:
-        raise Refused("OperationInvalidForCurrentState", message)
+        code = head.meta.get("code")
+        raise Refused(code if STATUS.get(code) == 409 else "OperationInvalidForCurrentState", message)
     if head.status != 200:
         raise ApiError("IOError", message or "The node could not do this.")
 

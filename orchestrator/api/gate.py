@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from orchestrator.api import auth, errors
+from orchestrator.api import auth, bodies, errors
 from orchestrator.api.call import Farm
 from orchestrator.api.errors import ApiError
 from orchestrator.api.relay import Broken
@@ -19,6 +19,8 @@ log = structlog.get_logger("api")
 
 OPEN = frozenset({"/health", "/openapi.json"})
 NODE = "/nodefarm/v1/node/"
+REPLIES = NODE + "replies/"
+"""What comes here is passed on in small pieces; every other body is read whole and has a limit."""
 _HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}")
 _SECRET = re.compile(r"(?i)((?:^|&)(?:sig|signature|fence|x-amz-[a-z-]+)=)[^&]*")
 _CLIENT_ID = re.compile(r"[\x20-\x7e]{1,128}")
@@ -55,6 +57,8 @@ class Gate:
         scope["path"] = path
         if path not in OPEN and not path.startswith(NODE):
             await self._authenticate(scope, exchange)
+        if not path.startswith(REPLIES):
+            bodies.check_length(exchange.headers)
         await self._app(scope, receive, exchange.send)
 
     async def _authenticate(self, scope: Any, exchange: "Exchange") -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from agent.contract import layout
 from orchestrator.domain import durations
 from orchestrator.domain.facts import Added, Job, Node, Pool, Task
 from orchestrator.domain.times import etag, iso
@@ -221,7 +222,7 @@ def node_of_affinity(text: str) -> str:
 
 def task_directory(job_id: str, task_id: str) -> str:
     """Relative to the node's root (spec/behaviour.md, 21)."""
-    return f"workitems/{job_id}/job-1/{task_id}"
+    return layout.task_root(job_id, task_id)
 
 
 def _part(text: str) -> str:

@@ -1,5 +1,6 @@
-"""The fixtures `redis_url` and `api`; see served_api.py."""
+"""The fixtures `redis_url`, `api` (served_api.py) and `node` (served_node.py)."""
 
 from served_api import api, redis_url
+from served_node import node
 
-__all__ = ["api", "redis_url"]
+__all__ = ["api", "node", "redis_url"]

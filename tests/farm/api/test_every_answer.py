@@ -165,6 +165,20 @@ async def test_a_chunked_body_has_no_length(api):
     error(await api("POST", "/jobs", content=chunks()), 411, "MissingContentLengthHeader")
 
 
+@pytest.mark.parametrize(
+    "method, path, body, code, values",
+    [
+        ("GET", "?maxresults=0", None, "InvalidQueryParameterValue", {"QueryParameterName": "maxresults"}),
+        ("POST", "/c1/url", {"permissions": "x"}, "InvalidPropertyValue", {"PropertyName": "permissions"}),
+        ("POST", "/c1/url", {}, "MissingRequiredProperty", {"PropertyName": "permissions"}),
+        ("POST", "/c1/url", [], "InvalidRequestBody", {}),
+    ],
+)
+async def test_the_farms_own_calls_refuse_in_the_services_form_too(api, method, path, body, code, values):
+    answer = await api(method, "/nodefarm/v1/storage/containers" + path, body, version=None)
+    assert values.items() <= error(answer, 400, code).items()
+
+
 async def test_every_answer_carries_the_services_headers(api):
     answer = await api("GET", "/pools", headers={"client-request-id": "abc"})
     assert answer.headers["dataserviceversion"] == "3.0"

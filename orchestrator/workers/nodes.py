@@ -18,6 +18,9 @@ from orchestrator.workers.context import BENCH, Context
 
 log = structlog.get_logger("worker")
 
+ALIVE = {"idle", "running", "waitingforstarttask", "starttaskfailed"}
+"""States of a node that has an agent."""
+
 
 def reconcile_pool(number: int) -> None:
     """RQ job: one pool by its number."""
@@ -46,9 +49,19 @@ async def reconcile(context: Context, number: int) -> bool:
 
 
 async def sweep_strays(context: Context, _: int) -> bool:
-    """Remove everything that the driver has of nodes without a record, of whatever pool."""
+    """Remove what the driver has of nodes without a record, and give up nodes whose agents are known to be dead.
+
+    The latter is for a farm that starts again: it need not wait for the silence of agents that cannot speak.
+    """
     handles = await context.on_thread(context.driver.list)
-    await _remove_strays(context, handles, await context.store.nodes.all())
+    nodes = await context.store.nodes.all()
+    await _remove_strays(context, handles, nodes)
+    dead = {(handle.node, handle.boot) for handle in handles if not handle.alive}
+    for node in nodes:
+        # A node that is starting may be in the hands of another worker, its agent not yet made.
+        if (node.number, node.boot) in dead and node.state in ALIVE:
+            log.warning("node_dead", node=node.id, boot=node.boot)
+            await context.store.nodes.lose(node.number, node.boot)
     return False
 
 

@@ -11,11 +11,14 @@ from orchestrator.engine.reports import Reports
 from orchestrator.engine.timers import Timers
 from orchestrator.settings import Settings
 from orchestrator.store import Store
+from orchestrator.workers import queue
+
+STORAGE_SWEEP_S = 3600.0
 
 
 class Engine:
     def __init__(self, store: Store, settings: Settings) -> None:
-        self._settings = settings
+        self._store, self._settings = store, settings
         jobs, self._pools = JobEnds(store), PoolSizes(store)
         self._timers = Timers(store, {"job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile})
         self._reports = Reports(store, self._timers)
@@ -31,6 +34,7 @@ class Engine:
             duties.create_task(keep_doing("pulse", self._heartbeats.listen, _nothing))
             duties.create_task(keep_doing("heartbeats", self._heartbeats.run_once, _nothing))
             duties.create_task(keep_doing("sweep", self._sweep, _nothing))
+            duties.create_task(keep_doing("storage", self._sweep_storage, _nothing))
 
     async def _start(self) -> None:
         """Once, at the start: what an engine that died may have left behind."""
@@ -52,6 +56,11 @@ class Engine:
         await self._users.restore()
         await self._reports.sweep()
         await self._pools.sweep()
+
+    async def _sweep_storage(self) -> None:
+        """What uploads left unfinished and packages that were replaced go, after a while."""
+        await queue.request(self._store, "storage", 0)
+        await asyncio.sleep(STORAGE_SWEEP_S)
 
 
 async def _nothing() -> None:

@@ -75,7 +75,7 @@ class WorkerProcess:
             if farm is None:
                 return
             driver = wiring.driver(self._settings)
-            context = Context(self._settings, farm.secret, farm.catalogue, farm.store, driver)
+            context = Context(self._settings, farm.secret, farm.catalogue, farm.store, driver, farm.containers)
             threading.Thread(target=self._tend, args=(driver,), name="tend", daemon=True).start()
             try:
                 with BENCH.installed(runner, context):

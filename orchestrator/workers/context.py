@@ -15,6 +15,7 @@ from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.errors import FarmError
 from orchestrator.drivers.base import Driver
 from orchestrator.settings import Settings
+from orchestrator.storage.containers import Containers
 from orchestrator.store import Store
 from orchestrator.workers import queue
 
@@ -37,6 +38,7 @@ class Context:
     catalogue: Catalogue
     store: Store
     driver: Driver
+    containers: Containers
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "driver"))
 
     async def on_thread(self, call: Callable[..., T], *arguments: object) -> T:

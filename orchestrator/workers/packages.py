@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 import structlog
 
-from orchestrator import wiring
 from orchestrator.domain.packages import BadPackage, inspect
 from orchestrator.storage.base import Storage, StorageError
 from orchestrator.storage.containers import PACKAGES
 from orchestrator.store.applications import Applications
+from orchestrator.workers.context import BENCH, Context
 
-log = structlog.get_logger("packages")
+log = structlog.get_logger("worker")
 
 UNUSED_S = 3600
 """A blob that no version refers to is kept so long: a node may still be fetching it."""
@@ -30,31 +30,27 @@ STALE_S = 7 * 24 * 3600
 
 
 def ingest_package(number: int) -> None:
-    """RQ: check the open upload of the version with this number, if it still awaits that."""
-    asyncio.run(_ingest_package(number))
+    """RQ job: check the open upload of the version with this number, if it still awaits that."""
+    BENCH.run("package", number, _ingest)
 
 
-def sweep_storage(_: int = 0) -> None:
-    """RQ: delete package blobs that nothing refers to, and staged blocks that were forgotten."""
-    asyncio.run(_sweep_storage())
+def sweep_storage(number: int) -> None:
+    """RQ job: delete package blobs that nothing refers to and blocks that were forgotten; `number` is always 0."""
+    BENCH.run("storage", number, _sweep)
 
 
-async def _ingest_package(number: int) -> None:
-    farm = await wiring.open_farm()
-    try:
-        await ingest(farm.store.applications, farm.containers.storage, number, farm.settings.data_dir)
-        await sweep(farm.store.applications, farm.containers.storage, UNUSED_S)
-    finally:
-        await farm.close()
+async def _ingest(context: Context, number: int) -> bool:
+    await ingest(context.store.applications, context.containers.storage, number, context.settings.data_dir)
+    return False
 
 
-async def _sweep_storage() -> None:
-    farm = await wiring.open_farm()
-    try:
-        await sweep(farm.store.applications, farm.containers.storage, UNUSED_S)
-        await farm.containers.storage.discard_stale(STALE_S)
-    finally:
-        await farm.close()
+async def _sweep(context: Context, _: int) -> bool:
+    storage = context.containers.storage
+    packages = await sweep(context.store.applications, storage, UNUSED_S)
+    files = await storage.discard_stale(STALE_S)
+    if packages or files:
+        log.info("storage_swept", packages=packages, files=files)
+    return False
 
 
 async def open_upload(storage: Storage) -> str:
@@ -88,10 +84,10 @@ async def ingest(applications: Applications, storage: Storage, number: int, scra
         await applications.refuse(application.id, version.name, version.upload, "Nothing has been uploaded.")
     except BadPackage as error:
         await applications.refuse(application.id, version.name, version.upload, str(error))
-        log.info("package refused", application=application.id, version=version.name, reason=str(error))
+        log.info("package_refused", application=application.id, version=version.name, reason=str(error))
     else:
         await applications.accept(application.id, version.name, version.upload, key=key, size=size, sha256=sha256)
-        log.info("package activated", application=application.id, version=version.name, size=size)
+        log.info("package_activated", application=application.id, version=version.name, size=size)
 
 
 async def sweep(applications: Applications, storage: Storage, unused_s: float) -> int:

@@ -16,6 +16,8 @@ JOBS = {
     "pool": "orchestrator.workers.nodes.reconcile_pool",
     "strays": "orchestrator.workers.nodes.remove_all_strays",
     "job": "orchestrator.workers.deletion.purge_job",
+    "package": "orchestrator.workers.packages.ingest_package",
+    "storage": "orchestrator.workers.packages.sweep_storage",
 }
 """What is run for each kind; called with the number."""
 

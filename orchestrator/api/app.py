@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,7 +51,6 @@ def create_app(
     app.state.store, app.state.vault, app.state.containers = store, vault, storage
     app.state.relay = Relay(store, settings.api_url)
     app.add_exception_handler(HTTPException, _routing_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Gate, farm=farm)
@@ -61,25 +59,8 @@ def create_app(
 
 
 async def _routing_error(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses: paths that nobody serves, verbs that a path does not have, bad JSON."""
+    """What the router itself refuses: paths that nobody serves, and verbs that a path does not have."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         return error_response(request.scope, ApiError("UnsupportedHttpVerb", headers=error.headers))
-    return error_response(
-        request.scope, ApiError("ResourceNotFound" if error.status_code == 404 else "InvalidRequestBody")
-    )
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    """What a route declared with FastAPI's own models refuses: the first thing that is wrong, by its name."""
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where, *path = (str(part) for part in first["loc"])
-    name = ".".join(path)
-    if where == "body" and (not path or first["type"] == "json_invalid"):
-        return error_response(request.scope, ApiError("InvalidRequestBody", values={"Reason": first["msg"]}))
-    code, kind = ("InvalidQueryParameterValue", "QueryParameterName")
-    if where == "body":
-        missing = first["type"] == "missing"
-        code, kind = ("MissingRequiredProperty" if missing else "InvalidPropertyValue"), "PropertyName"
-    return error_response(request.scope, ApiError(code, f"{name}: {first['msg']}", values={kind: name}))
+    return error_response(request.scope, ApiError("ResourceNotFound"))

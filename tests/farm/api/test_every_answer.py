@@ -168,14 +168,16 @@ async def test_a_chunked_body_has_no_length(api):
 @pytest.mark.parametrize(
     "method, path, body, code, values",
     [
-        ("GET", "?maxresults=0", None, "InvalidQueryParameterValue", {"QueryParameterName": "maxresults"}),
-        ("POST", "/c1/url", {"permissions": "x"}, "InvalidPropertyValue", {"PropertyName": "permissions"}),
-        ("POST", "/c1/url", {}, "MissingRequiredProperty", {"PropertyName": "permissions"}),
-        ("POST", "/c1/url", [], "InvalidRequestBody", {}),
+        ("GET", "?maxresults=0", None, "OutOfRangeQueryParameterValue", {"QueryParameterName": "maxresults"}),
+        ("POST", "/abc/url", {"permissions": "x"}, "InvalidPropertyValue", {"PropertyName": "permissions"}),
+        ("POST", "/abc/url", {}, "InvalidPropertyValue", {"PropertyName": "permissions"}),
+        ("POST", "/abc/url", [], "InvalidRequestBody", {}),
     ],
 )
 async def test_the_farms_own_calls_refuse_in_the_services_form_too(api, method, path, body, code, values):
-    answer = await api(method, "/nodefarm/v1/storage/containers" + path, body, version=None)
+    containers = "/nodefarm/v1/storage/containers"
+    assert (await api("PUT", f"{containers}/abc", version=None)).status_code == 201
+    answer = await api(method, containers + path, body, version=None)
     assert values.items() <= error(answer, 400, code).items()
 
 

@@ -30,10 +30,11 @@ class Commands:
 
     Args:
         file_size: bytes one file of a task may have; 0: no limit.
+        mark: environment by which a driver knows the node's processes.
     """
 
-    def __init__(self, file_size: int) -> None:
-        self._file_size = file_size
+    def __init__(self, file_size: int, mark: dict[str, str]) -> None:
+        self._file_size, self._mark = file_size, mark
         self._spawners: dict[int | None, Spawner] = {}
         self._done: dict[int, Callable[[Outcome], None]] = {}
         self._of: dict[int, Spawner] = {}
@@ -94,7 +95,7 @@ class Commands:
     def _spawner(self, account: Account) -> Spawner:
         spawner = self._spawners.get(account.uid)
         if spawner is None:
-            spawner = self._spawners[account.uid] = Spawner(account, self._file_size, self._handlers)
+            spawner = self._spawners[account.uid] = Spawner(account, self._file_size, self._mark, self._handlers)
         return spawner
 
     def _exited(self, id: int, end: End) -> None:

@@ -20,6 +20,9 @@ from agent.api import GiveBack, Stopped
 from agent.failures import PRE, UPLOAD, Failed, failure
 from agent.settings import Settings
 
+SUPERSEDED = "SupersededAttempt"
+"""Error code of the farm's own containers for an attempt that counts no more (docs/architecture.md)."""
+
 _MOST_BLOCKS = 49_000  # the service takes 50,000 per blob
 
 
@@ -150,7 +153,7 @@ def _uploading() -> Iterator[None]:
         yield
     except HttpResponseError as error:
         status = error.status_code
-        if status in (409, 412):
+        if _service_code(error) == SUPERSEDED:
             raise GiveBack("superseded: the storage refused the outputs") from error
         codes = {404: "FileUploadContainerNotFound", 401: "FileUploadAccessDenied", 403: "FileUploadAccessDenied"}
         code = codes.get(status or 0, "FileUploadMiscError")
@@ -160,7 +163,8 @@ def _uploading() -> Iterator[None]:
 
 
 def _service_code(error: HttpResponseError) -> str:
-    return str(getattr(error, "error_code", None) or "")
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
 
 
 def _block_id(mark: str, index: int) -> str:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass, field
 
+_LONGEST = 2000
+
 PRE, RUN, UPLOAD, TIME = "pre", "run", "upload", "time"
 USER, SERVER = "UserError", "ServerError"
 
@@ -60,6 +62,6 @@ class Failed(Exception):
 
 
 def failure(phase: str, code: str, message: str = "", **details: str) -> Failure:
-    """Make a Failure; `message` becomes the detail named Message."""
+    """Make a Failure; `message` becomes the detail named Message. Long values are cut."""
     pairs = [("Message", message)] if message else []
-    return Failure(phase, code, tuple(pairs + list(details.items())))
+    return Failure(phase, code, tuple((name, value[:_LONGEST]) for name, value in pairs + list(details.items())))

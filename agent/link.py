@@ -23,6 +23,7 @@ from agent.settings import Settings
 _log = logging.getLogger(__name__)
 
 _BATCH = 500  # items of one event message: the engine's script applies it in one go
+_MESSAGE = 500_000  # bytes; the engine sets aside what is over a mebibyte
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError)
 _REFUSED = (exceptions.AuthenticationError, exceptions.NoPermissionError)
 
@@ -162,8 +163,8 @@ class Link:
                 self._wake.clear()
                 self._flushed.set()
                 await self._wake.wait()
-            batch = self._pending[:_BATCH]
-            commands = [("RPUSH", self._events, self._packed(batch))] if batch else []
+            batch, packed = self._next_batch()
+            commands = [("RPUSH", self._events, packed)] if batch else []
             replies = await self._exchange(connection, [*commands, self._bell])
             ring = isinstance(replies[-1], Exception)
             if batch and not isinstance(replies[0], Exception):
@@ -179,6 +180,14 @@ class Link:
             return
         taken = {id(entry) for entry in batch}
         self._pending = [entry for entry in self._pending if id(entry) not in taken]
+
+    def _next_batch(self) -> tuple[list[tuple[list[Any], float | None]], bytes]:
+        batch = self._pending[:_BATCH]
+        packed = self._packed(batch)
+        while len(packed) > _MESSAGE and len(batch) > 1:
+            batch = batch[: len(batch) // 2]
+            packed = self._packed(batch)
+        return batch, packed
 
     def _packed(self, batch: list[tuple[list[Any], float | None]]) -> bytes:
         now = time.monotonic()

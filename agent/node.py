@@ -11,6 +11,7 @@ from typing import Any
 from agent import __version__, assignment
 from agent.accounts import Accounts
 from agent.commands import Commands
+from agent.contract import variables
 from agent.contract.boot import Boot
 from agent.directories import Directories
 from agent.environment import node_variables
@@ -34,7 +35,7 @@ class Node:
         self._boot, self._settings, self._directories = boot, settings, directories
         self._started = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._commands = Commands(boot.disk_bytes)
+        self._commands = Commands(boot.disk_bytes, {variables.NODE_ROOT_DIR: boot.root})
         self._accounts = Accounts(boot.uid_base, os.geteuid() == 0, getpass.getuser(), boot.user_accounts)
         self._retention = Retention(directories, settings)
         self._usage = Usage(boot.root, boot.disk_bytes, settings, self._running_directories, self._overflow)

@@ -130,7 +130,7 @@ class Sending:
             container = Container(entry["url"], self._settings)
         except (ValueError, Failed) as error:
             raise Failed(failure(UPLOAD, "FileUploadMiscError", "not a container URL", FilePath=pattern)) from error
-        headers = _headers(entry.get("headers"))
+        headers = entry.get("headers") or {}
         for match in found:
             self._guarded(self._stage_file, container, match, headers, bare(entry["url"]))
 
@@ -163,8 +163,3 @@ class Sending:
 def _about(error: Failed, path: str, **details: str) -> Failed:
     said = dict(error.failure.details)
     return Failed(failure(UPLOAD, error.failure.code, said.pop("Message", ""), FilePath=path, **details, **said))
-
-
-def _headers(given: list[dict[str, str]] | None) -> dict[str, str]:
-    """HttpHeader objects as a mapping."""
-    return {header["name"]: header.get("value") or "" for header in given or ()}

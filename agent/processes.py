@@ -36,8 +36,9 @@ def tag_of(pid: int | str) -> int | None:
 
 
 def tagged(tags: set[int]) -> list[int]:
-    """Live processes that carry one of `tags`. Walks all of /proc: not for the hot path."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and tag_of(name) in tags]
+    """Live processes that carry one of `tags`, ourselves left out. Walks all of /proc: not for the hot path."""
+    ours = str(os.getpid())
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != ours and tag_of(name) in tags]
 
 
 def descendants(pid: int) -> list[int]:

@@ -34,13 +34,13 @@ class Handlers(NamedTuple):
 class Spawner:
     """One spawner process. Commands sent before it is up wait in its socket."""
 
-    def __init__(self, account: Account, file_size: int, handlers: Handlers) -> None:
+    def __init__(self, account: Account, file_size: int, mark: dict[str, str], handlers: Handlers) -> None:
         self.uid = account.uid
         self.running: set[int] = set()
         self.closed = False
         self._admin = account.admin
         self._file_size = file_size
-        self._handlers = handlers
+        self._handlers, self._mark = handlers, mark
         self._namespaced = account.uid is not None
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
@@ -107,7 +107,7 @@ class Spawner:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
-            env={"PATH": os.defpath}, cwd="/",
+            env={"PATH": os.defpath, **self._mark}, cwd="/",
         )  # fmt: skip
         theirs.close()
         self._socket.setblocking(False)

@@ -39,8 +39,10 @@ def disk_to_image(pool: Object) -> None:
     machine = pool.get("virtualMachineConfiguration")
     disk = machine.pop("osDisk", None) if isinstance(machine, dict) else None
     uris = disk.get("imageUris") if isinstance(disk, dict) else None
-    if isinstance(uris, list) and uris:
-        machine["imageReference"] = {"virtualMachineImageId": uris[0]}
+    if uris:
+        named = machine.get("imageReference")
+        image = uris[0] if isinstance(uris, list) and len(uris) == 1 else uris  # more than one is refused as no text
+        machine["imageReference"] = (named if isinstance(named, dict) else {}) | {"virtualMachineImageId": image}
 
 
 def image_to_disk(pool: Object) -> None:

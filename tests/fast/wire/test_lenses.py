@@ -178,6 +178,16 @@ def test_a_bad_image_uri_is_refused_under_its_own_name():
     assert (code, name) == ("InvalidPropertyValue", "virtualMachineConfiguration.osDisk.imageUris[0]")
 
 
+def test_one_image_uri_alone_is_taken():
+    sku = {"nodeAgentSKUId": "batch.node.debian 9"}
+    for machine, name in (
+        (sku | {"osDisk": {"imageUris": ["a", "b"]}}, "osDisk.imageUris[0]"),
+        (MACHINE | {"osDisk": {"imageUris": ["a"]}}, "imageReference"),
+    ):
+        code, refused = refusal("pool_add", old_pool(virtualMachineConfiguration=machine), V4)
+        assert (code, refused) == ("InvalidPropertyValue", f"virtualMachineConfiguration.{name}")
+
+
 def test_an_image_is_needed_one_way_or_the_other():
     machine = {"nodeAgentSKUId": "batch.node.debian 9"}
     for at, pool in ((V4, old_pool()), (NEWEST, small_pool())):

@@ -35,7 +35,7 @@ batch.job.add(models.JobAddParameter(id=job_id, pool_info=models.PoolInformation
 batch.task.add_collection(
     job_id,
     [
-        models.TaskAddParameter(id="good", command_line="/bin/echo good", run_elevated=None),
+        models.TaskAddParameter(id="good", command_line="/bin/echo good"),
         models.TaskAddParameter(id="exit", command_line="/bin/sh -c 'exit 9'"),
         models.TaskAddParameter(
             id="nofile",

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
-from orchestrator.domain.times import iso
+from orchestrator.store import told
 from orchestrator.store.base import Part, numbers_page
 
 
@@ -159,22 +159,7 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
         vm_size=h["vm_size"],
         agent_version=h.get("agent_version", ""),
         start_task=json.loads(h["start_task"]) if h.get("start_task") else None,
-        start_info=_start_info(h),
+        start_info=told.start_info(h["start_info"], int(h["start_info_at"])) if h.get("start_info") else None,
         errors=json.loads(h["errors"]),
         recent=[_pair(text) for text in recent],
     )
-
-
-_AGES = {"startAgeUs": "startTime", "endAgeUs": "endTime", "lastRetryAgeUs": "lastRetryTime"}
-
-
-def _start_info(h: dict[str, str]) -> dict[str, Any] | None:
-    """Wire StartTaskInformation; the agent tells ages, times are made of when its report was taken."""
-    if not h.get("start_info"):
-        return None
-    info = json.loads(h["start_info"])
-    info.pop("waitForSuccess", None)
-    for age, name in _AGES.items():
-        if age in info:
-            info[name] = iso(int(h["start_info_at"]) - int(info.pop(age)))
-    return {"retryCount": 0, **info}

@@ -6,10 +6,12 @@ from typing import Any
 import msgpack
 
 from orchestrator.domain.facts import Attempt, Task
+from orchestrator.store import told
 
 STATES = ("active", "preparing", "running", "completed")
 RESULTS = ("", "success", "failure")
 INHERIT = -2
+_FAILURE = ("category", "code", "message")
 HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
 
 (
@@ -37,9 +39,11 @@ def failure_of(state: list[Any], raw: bytes | None) -> dict[str, Any] | None:
             ],
         }
     _, category, code, message, details = unpack(raw)
-    failure = {"category": category, "code": code, "message": message}
+    failure: dict[str, Any] = {
+        name: told.text(value) for name, value in zip(_FAILURE, (category, code, message), strict=True)
+    }
     if details:
-        failure["details"] = json.loads(details)
+        failure["details"] = told.details(details)
     return failure
 
 
@@ -84,7 +88,7 @@ def attempts(state: list[Any], story: bytes | None, names: dict[int, str], failu
     out = []
     for attempt, node, started, ended, outcome, reason, exit_code in unpack(story) if story else []:
         node_id = names.get(node, "").partition("|")[0]
-        out.append(Attempt(attempt, node_id, started, ended, outcome, reason, exit_code or None))
+        out.append(Attempt(attempt, node_id, started, ended, outcome, told.text(reason), exit_code or None))
     name = names.get(state[NODE], "").partition("|")[0]
     if STATES[state[STATE]] in ("preparing", "running"):
         out.append(Attempt(state[ATTEMPT], name, state[STARTED], 0, "running", ""))

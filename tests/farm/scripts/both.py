@@ -16,7 +16,7 @@ from tests.farm.scripts.comparing import differences
 from tests.farm.scripts.model import PATIENCE, Job, Model, Node, Pool, Task
 
 ACCOUNT = "twins"
-POOLS = {"pool-a": Pool("pool-a", 4, "spread"), "pool-b": Pool("pool-b", 2, "pack")}
+POOLS = {"pool-a": Pool("pool-a", 4, "spread"), "pool-b": Pool("pool-b", 4, "pack")}
 CONDITIONS: dict[str, Any] = {
     "none": None,
     "satisfy": {"default": {"dependencyAction": "satisfy", "jobAction": "none"}},

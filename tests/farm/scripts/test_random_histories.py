@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.farm.scripts.both import CONDITIONS, POOLS, Both
 from tests.farm.scripts.model import PATIENCE, Job, Node, Task
 
-TASK_IDS = ["a", "b", "B", "c", "d", "e", "f", "g", "1", "01", "002", "2", "3", "4", "-1"]
-PARENTS = ["a", "b", "c", "1", "ghost"]
+TASK_IDS = ["a", "b", "B", "c", "d", "e", "1", "01", "002", "2", "3", "4", "-1"]
+PARENTS = ["a", "a", "b", "1", "ghost"]
 SPANS = [(1, 2), (2, 4), (3, 3), (-1, 1)]
 MOST_JOBS, MOST_NODES, MOST_TASKS = 4, 5, 14
 NEW_TASK = st.fixed_dictionaries(
@@ -42,19 +42,24 @@ class Histories(RuleBasedStateMachine):
     url = ""
     loop: asyncio.AbstractEventLoop
 
-    @initialize(nodes=st.integers(1, 3), tasks=st.lists(NEW_TASK, min_size=3, max_size=8), second=st.booleans())
-    def begin(self, nodes, tasks, second):
+    @initialize(
+        main=st.sampled_from(sorted(POOLS)),
+        nodes=st.integers(1, 3),
+        tasks=st.lists(NEW_TASK, min_size=3, max_size=8),
+        second=st.booleans(),
+    )
+    def begin(self, main, nodes, tasks, second):
         """Two jobs that share a pool with some nodes; the histories are about what happens to them."""
         self.both = Both(self.loop, self.url)
         self.model = self.both.model
         for pool in POOLS:
             self.both.add_pool(pool)
         for _ in range(nodes):
-            self.both.new_node("pool-a")
+            self.both.new_node(main)
         if second:
-            self.both.new_node("pool-b")
+            self.both.new_node("pool-b" if main == "pool-a" else "pool-a")
         for name in ("j1", "j2"):
-            self.both.add_job(Job(0, name, "pool-a", 0, -1, 0, True, "noaction", "performexitoptionsjobaction", 0))
+            self.both.add_job(Job(0, name, main, 0, -1, 0, True, "noaction", "performexitoptionsjobaction", 0))
             self.put(self.model.job(name), tasks)
         self.after()
 
@@ -128,6 +133,39 @@ class Histories(RuleBasedStateMachine):
         self.both.update_job(self.a_job(data), priority=priority, max_parallel=limit)
         self.after()
 
+    @precondition(lambda self: self.some_task())
+    @rule(data=st.data())
+    def a_task_is_ended_and_runs_again(self, data):
+        """The node may still hold the slots of the attempt that was killed."""
+        job, task = self.a_task(data)
+        self.both.terminate(job, task)
+        self.both.compare()
+        self.both.reactivate(job, task)
+        self.after()
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), option=st.sampled_from(["requeue", "terminate", "wait"]), pool=st.sampled_from(sorted(POOLS)))
+    def a_job_is_disabled_moved_and_enabled(self, data, option, pool):
+        job = self.a_job(data)
+        self.both.disable(job, option)
+        self.both.step(job)
+        self.both.compare()
+        if job.number in self.model.jobs:
+            self.both.update_job(job, pool=pool)
+            self.both.compare()
+            self.both.enable(job)
+        self.after()
+
+    @precondition(lambda self: self.some_task())
+    @rule(data=st.data(), ids=st.lists(st.sampled_from(PARENTS), min_size=1, max_size=3), delete=st.booleans())
+    def a_parent_goes_and_a_child_comes(self, data, ids, delete):
+        job, task = self.a_task(data)
+        if delete:
+            self.both.delete(job, task)
+        if job.state == "active" and not job.named("child"):
+            self.both.add_tasks(job, [(Task(0, 0, "child"), [*ids, task.id], [])])
+        self.after()
+
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data(), what=st.sampled_from(["disable", "enable", "enable", "move", "all", "terminate", "delete"]))
     def a_user_winds_a_job(self, data, what):
@@ -165,7 +203,15 @@ class Histories(RuleBasedStateMachine):
         self.after()
 
     @precondition(lambda self: any(node.held for node in self.model.nodes.values()))
-    @rule(data=st.data(), ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=4))
+    @rule(data=st.data(), ends=st.lists(st.sampled_from(ENDS), min_size=3, max_size=6))
+    def many_attempts_end(self, data, ends):
+        self.attempts_end(data, ends)
+
+    @precondition(lambda self: any(node.held for node in self.model.nodes.values()))
+    @rule(data=st.data(), ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=2))
+    def some_attempts_end(self, data, ends):
+        self.attempts_end(data, ends)
+
     def attempts_end(self, data, ends):
         node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.held]), label="node")
         held = sorted(node.held)

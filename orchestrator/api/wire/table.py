@@ -103,7 +103,7 @@ def calls() -> tuple[Call, ...]:
     """Every call of the service, in the order of spec/api.md."""
     return tuple(
         Call(name, entry["calls"], _span(row.get("ver", "")), row.get("later", ""), row.get("refuse", ""))
-        for entry in yaml.safe_load(CALLS.read_text("utf-8"))
+        for entry in _read(CALLS)
         for name, row in entry["list"].items()
     )
 
@@ -122,11 +122,19 @@ def is_model(type_name: str) -> bool:
     return type_name in models()
 
 
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The entries of one file; the loader in C, where PyYAML has it, saves a tenth of a second at each start."""
+    entries: list[dict[str, Any]] = yaml.load(
+        path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
+    return entries
+
+
 @cache
 def _models() -> dict[str, Model]:
     found: dict[str, Model] = {}
     for path in sorted(FOLDER.glob("*.yaml")):
-        for entry in yaml.safe_load(path.read_text("utf-8")):
+        for entry in _read(path):
             for model in _group(entry) if "group" in entry else [_single(entry)]:
                 if model.name in found:
                     raise ValueError(f"{path.name}: {model.name} appears twice")

@@ -4,9 +4,10 @@ import pytest
 
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST, VERSIONS, version
+from orchestrator.api.wire import table
 from orchestrator.api.wire.errors import WireError
 from orchestrator.domain import durations
-from tests.fast.wire.wire_bodies import MACHINE, old_pool, small_pool, small_task
+from tests.fast.wire.wire_bodies import MACHINE, old_pool, small_job, small_pool, small_task
 
 BY_CODE = {each.code: each for each in VERSIONS}
 V3, V31, V4, V5, V51, V6, V7 = (BY_CODE[code] for code in ("3.0", "3.1", "4.0", "5.0", "5.1", "6.0", "7.0"))
@@ -314,3 +315,28 @@ def test_what_one_version_stores_every_other_shows_in_its_own_words(at):
         assert ("targetDedicated" in shown) == (reader < "5.0")
         assert ("maxTasksPerNode" in shown) == (reader < "12.0")
         assert wire.render("task", task, reader)["commandLine"] == "/bin/true"
+
+
+KEPT = {"maxTaskRetryCount": 1, "retentionTime": durations.INFINITE}
+ROUND_TRIPS = {
+    "pool": ("pool_add", "PoolAddParameter", small_pool(startTask={"commandLine": "x", "maxTaskRetryCount": 1})),
+    "job": ("job_add", "JobAddParameter", small_job(priority=3, onAllTasksComplete="terminatejob")),
+    "task": ("task_add", "TaskAddParameter", small_task(constraints={"maxTaskRetryCount": 1})),
+}
+
+
+@pytest.mark.parametrize("at", VERSIONS, ids=lambda at: at.code)
+@pytest.mark.parametrize("kind", ROUND_TRIPS)
+def test_what_a_version_shows_can_be_sent_back_in_that_version(kind, at):
+    request, model, body = ROUND_TRIPS[kind]
+    known = table.fields_of(model, at)
+    file = [{"httpUrl": "https://a.example/b", "filePath": "b", "fileMode": "0755"}]
+    holder = body["startTask"] if kind == "pool" else body
+    body = body | ({"startTask": holder | {"resourceFiles": file}} if kind == "pool" else {})
+    body |= {"resourceFiles": file} if kind == "task" else {}
+
+    shown = wire.render(kind, wire.parse(request, body, NEWEST), at)
+    sent = {name: value for name, value in shown.items() if name in known}
+    canonical = wire.parse(request, sent, at)
+
+    assert wire.render(kind, canonical, at) == shown | ({"constraints": KEPT} if kind == "task" and at < "8.0" else {})

@@ -1,16 +1,19 @@
 """Container URLs of the farm's own storage: how they are made, signed and recognised.
 
-`http://HOST:PORT/storage-<account>/<container>[/<blob>]?sv=..&se=..&sr=c|b&sp=..&sig=..[&fence=J.T.A]`
+`http://HOST:PORT/storage-<account>/<container>[/<blob>]?sv=..&se=..&sr=c|b&sp=..&sig=..[&si=J.T.A]`
 
 The shape is the one that azure-storage-blob takes apart on addresses without
 `.core.`: one path segment for the account, then container and blob. `sr=c` opens
-the container, `sr=b` one blob. `fence` ties a URL to one attempt of one task:
-it is signed with the rest and checked again when something is published.
+the container, `sr=b` one blob. `si`, the fence, ties a URL to one attempt of one
+task: it is signed with the rest and checked again when something is published.
+(It has the name of a parameter that Azure's signatures know, since clients drop
+what they do not know from the URLs they are given.)
 """
 
 import base64
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ PACKAGES = "app-packages"
 
 RESERVED = frozenset({PACKAGES})
 
-_FOREIGN = {"st", "sip", "spr", "si", "ss", "srt", "skoid", "sdd", "ses"}
+_FOREIGN = {"st", "sip", "spr", "ss", "srt", "skoid", "sdd", "ses"}
 """Parameters of Azure's signatures that ours never carry: a URL that has one was not made here."""
 
 
@@ -81,7 +84,7 @@ class Containers:
         expiry = datetime.fromtimestamp(int(self._clock() + seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         query = {"sv": VERSION, "se": expiry, "sr": "b" if blob else "c", "sp": granted}
         if fence:
-            query["fence"] = str(fence)
+            query["si"] = str(fence)
         query["sig"] = self._sign(container, blob, query)
         return f"{self.root}/{container}{'/' + quote(blob, safe='/~') if blob else ''}?{urlencode(query)}"
 
@@ -102,7 +105,7 @@ class Containers:
             raise StorageError("AuthenticationFailed", "the signature is for one blob, not for its container")
         if datetime.fromisoformat(query["se"]).timestamp() <= self._clock():
             raise StorageError("AuthenticationFailed", f"the URL expired at {query['se']}")
-        return Grant(query["sp"], Fence.parse(query["fence"]) if "fence" in query else None)
+        return Grant(query["sp"], Fence.parse(query["si"]) if query.get("si") else None)
 
     def own(self, url: str) -> tuple[str, str, Grant] | None:
         """Container, blob name and grant of a URL of this farm's storage that is valid now; None for any other.
@@ -121,8 +124,8 @@ class Containers:
             return None
 
     def _sign(self, container: str, blob: str, query: dict[str, str]) -> str:
-        names = ("sv", "se", "sr", "sp", "fence")
-        text = "\n".join([self.account, container, blob, *(query.get(name, "") for name in names)])
+        names = ("sv", "se", "sr", "sp", "si")
+        text = json.dumps([self.account, container, blob, *(query.get(name, "") for name in names)])
         return base64.b64encode(hmac.new(self._key, text.encode(), hashlib.sha256).digest()).decode()
 
 

@@ -18,7 +18,7 @@ MAX_METADATA = 8 << 10
 MAX_RESULTS = 5000
 META = "x-ms-meta-"
 
-_SIGNATURE = {"sv", "se", "sr", "sp", "sig", "fence"}
+_SIGNATURE = {"sv", "se", "sr", "sp", "sig", "si"}
 _PARAMETERS = _SIGNATURE | {
     *("restype", "comp", "prefix", "delimiter", "marker", "maxresults", "include"),
     *("blockid", "blocklisttype", "timeout"),

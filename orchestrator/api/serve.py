@@ -1,9 +1,13 @@
 """`python -m orchestrator.api.serve`: one API process on uvicorn. Prints nothing but log lines (JSON, stderr)."""
 
 import asyncio
+import contextlib
+import signal
 import uuid
+from collections.abc import Iterator
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator import logs, wiring
@@ -30,6 +34,17 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
+class Server(uvicorn.Server):
+    """Stops on SIGTERM and SIGINT and then returns, where uvicorn's own would let the signal kill the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     farm = await wiring.open_farm(settings)
@@ -48,7 +63,6 @@ async def serve(settings: Settings) -> None:
             app,
             host=settings.host,
             port=settings.port,
-            loop="uvloop",
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -58,7 +72,7 @@ async def serve(settings: Settings) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_S,
         )
-        await uvicorn.Server(config).serve()
+        await Server(config).serve()
     finally:
         await farm.close()
 
@@ -66,7 +80,7 @@ async def serve(settings: Settings) -> None:
 def main() -> None:
     settings = Settings()
     logs.configure(settings.log_level, "api")
-    with asyncio.Runner(loop_factory=uvicorn.Config(app="", loop="uvloop").get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 
 

@@ -20,6 +20,7 @@ class Accounts:
 
     def __init__(self, redis: Redis, keys: Keys, vault: Vault) -> None:
         self._redis, self._key, self._vault = redis, keys("account_keys"), vault
+        self._opened: dict[bytes, str] = {}
 
     async def ensure(self, primary: str | None = None) -> dict[str, str]:
         """Make the keys at the first start; a given primary key replaces the stored one."""
@@ -36,7 +37,9 @@ class Accounts:
             stored = await self._redis.hgetall(self._key)
         except REDIS_AWAY as error:
             raise unavailable(error) from error
-        return {name.decode(): self._vault.open(value.decode()) for name, value in stored.items()}
+        # Opening is dear for what every request needs; what Redis no longer holds is forgotten here, too.
+        self._opened = {value: self._opened.get(value) or self._vault.open(value.decode()) for value in stored.values()}
+        return {name.decode(): self._opened[value] for name, value in stored.items()}
 
     async def regenerate(self, which: str) -> str:
         """Replace one key and return the new one.

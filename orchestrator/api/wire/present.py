@@ -6,6 +6,7 @@ to fit into few bytes of Redis); they are filled in here (spec/behaviour.md, 27)
 """
 
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ Object = dict[str, Any]
 
 AUTO_USER = {"scope": "pool", "elevationLevel": "nonadmin"}
 TASK_CONSTRAINTS = {"maxWallClockTime": durations.INFINITE, "retentionTime": "P7D"}
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # nothing to quote: nearly every id
 _COUNTS = ("active", "running", "completed", "succeeded", "failed")
 _NODE_STATES = [
     "creating",
@@ -226,7 +228,7 @@ def task_directory(job_id: str, task_id: str) -> str:
 
 
 def _part(text: str) -> str:
-    return quote(text, safe="")
+    return text if _PLAIN(text) else quote(text, safe="")
 
 
 def _node_url(base: str, pool_id: str, node_id: str) -> str:

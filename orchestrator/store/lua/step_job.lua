@@ -26,5 +26,7 @@ if following == 0 and pending(j, 'running') == 0 then
     call('HINCRBY', K.meta(), 'active_jobs', -1)
   end
 end
+-- Asked again until it is purged: the worker that was asked may die or fail.
+if j.state == 'deleting' then due('job:' .. j.number, now + 15000000) end
 finish({[j.queue] = true})
 return done(following, j.state, pending(j, 'running'))

@@ -1,0 +1,84 @@
+"""What tests of workers share: a context on a real store with a driver that only remembers."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agent.contract.boot import Boot
+from orchestrator.domain import catalogue
+from orchestrator.drivers.base import DriverError, Handle
+from orchestrator.settings import Settings
+from orchestrator.storage.folder import Folder
+from orchestrator.store import Limits, Store
+from orchestrator.workers.context import Context
+
+ACCOUNT = "acct"
+SECRET = b"s" * 32
+
+
+class RememberedNodes:
+    """A driver without processes. `broken` maps node numbers to the code they fail with."""
+
+    name = "remembered"
+    capabilities: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.boots: dict[int, Boot] = {}
+        self.dead: set[int] = set()
+        self.broken: dict[int, str] = {}
+        self.wiped: list[int] = []
+        self._lock = threading.Lock()
+
+    def create(self, node: Boot) -> None:
+        self.restart(node, wipe=False)
+
+    def restart(self, node: Boot, wipe: bool) -> None:
+        if node.node in self.broken:
+            raise DriverError(self.broken[node.node], "it would not start")
+        with self._lock:
+            self.boots[node.node] = node
+            self.dead.discard(node.node)
+            if wipe:
+                self.wiped.append(node.node)
+
+    def remove(self, node: int) -> None:
+        if node in self.broken:
+            raise DriverError(self.broken[node], "it would not go")
+        with self._lock:
+            self.boots.pop(node, None)
+
+    def list(self) -> list[Handle]:
+        with self._lock:
+            return [Handle(n, b.boot, b.pool, n not in self.dead) for n, b in sorted(self.boots.items())]
+
+    def tend(self) -> None:
+        return
+
+
+@asynccontextmanager
+async def worker_context(redis_url: str, folder: Path, **limits: int) -> AsyncIterator[Context]:
+    store = await Store.open(redis_url, ACCOUNT, SECRET, Limits(**limits))
+    context = Context(
+        settings=Settings(account=ACCOUNT, data_dir=folder, redis_url=redis_url),
+        secret=SECRET,
+        catalogue=catalogue.load(None),
+        store=store,
+        driver=RememberedNodes(),
+        storage=Folder(folder / "storage", ACCOUNT),
+    )
+    try:
+        yield context
+    finally:
+        context.threads.shutdown()
+        await context.storage.close()
+        await store.close()
+
+
+async def add_pool(
+    context: Context, id: str, dedicated: int, low: int = 0, vm_size: str = "standard_a1", **body: object
+):
+    return await context.store.pools.add(
+        id, {"id": id, **body}, vm_size=vm_size, slots=2, fill="spread", dedicated=dedicated, low_priority=low,
+        resize_timeout_us=900_000_000,
+    )  # fmt: skip

@@ -122,8 +122,6 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
     except Refused as refusal:
         log.info("node_not_booted", node=node.id, code=refusal.code)  # it was removed meanwhile
         return
-    if before:
-        await store.nodes.redis(lambda _: store.access.revoke(node.number, before))
     await store.nodes.redis(lambda _: store.access.grant(node.number, boot))
     try:
         await context.on_thread(driver.restart, boot_of(context, pool, node, boot), wipe)
@@ -131,6 +129,16 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
     except DriverError as error:
         log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
         await store.nodes.failed(node.number, boot, error.code, error.message)
+    if before:
+        await _close(context, node.number, before)
+
+
+async def _close(context: Context, node: int, boot: int) -> None:
+    """Cut off a boot whose agent is gone. Not earlier: an agent that cannot say its last words tries for seconds."""
+    store = context.store
+    await store.nodes.redis(lambda _: store.access.revoke(node, boot))
+    queues = [store.keys(name, node=node, boot=boot) for name in ("inbox", "events")]
+    await store.nodes.redis(lambda redis: redis.unlink(*queues))
 
 
 async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | None) -> None:
@@ -139,12 +147,12 @@ async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | Non
     empty = await store.nodes.leave(pool.number, node.number)
     if not empty and handle is not None and handle.alive:
         return
-    if node.boot:
-        await store.nodes.redis(lambda _: store.access.revoke(node.number, node.boot))
     try:
         await context.on_thread(context.driver.remove, node.number)
     except DriverError as error:
         log.warning("node_not_removed", node=node.id, code=error.code, error=error.message)
         return
+    if node.boot:
+        await _close(context, node.number, node.boot)
     await store.nodes.forget(node.number)
     log.info("node_removed", node=node.id)

@@ -125,7 +125,10 @@ class WorkerProcess:
 
     def _tend(self, driver: Driver) -> None:
         while not self._stopping.wait(TEND_S):
-            driver.tend()
+            try:
+                driver.tend()
+            except OSError as error:  # a full disk, say: the next round may do better
+                log.warning("driver_not_tended", error=str(error))
 
 
 def main() -> None:

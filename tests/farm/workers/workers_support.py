@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent.contract.boot import Boot
+from orchestrator import wiring
 from orchestrator.domain import catalogue
 from orchestrator.drivers.base import DriverError, Handle
 from orchestrator.settings import Settings
-from orchestrator.storage.folder import Folder
 from orchestrator.store import Limits, Store
 from orchestrator.workers.context import Context
 
@@ -59,19 +59,20 @@ class RememberedNodes:
 @asynccontextmanager
 async def worker_context(redis_url: str, folder: Path, **limits: int) -> AsyncIterator[Context]:
     store = await Store.open(redis_url, ACCOUNT, SECRET, Limits(**limits))
+    settings = Settings(account=ACCOUNT, data_dir=folder, redis_url=redis_url)
     context = Context(
-        settings=Settings(account=ACCOUNT, data_dir=folder, redis_url=redis_url),
+        settings=settings,
         secret=SECRET,
         catalogue=catalogue.load(None),
         store=store,
         driver=RememberedNodes(),
-        storage=Folder(folder / "storage", ACCOUNT),
+        containers=wiring.containers(settings, SECRET),
     )
     try:
         yield context
     finally:
         context.threads.shutdown()
-        await context.storage.close()
+        await context.containers.storage.close()
         await store.close()
 
 

@@ -113,8 +113,9 @@ class Folder:
         check: Check = anything,
         fence: Fence | None = None,
     ) -> Blob:
+        check_blob(name)
         properties = properties or Properties()
-        number, part, md5 = await self._spool(container, check_blob(name), content, properties.content_md5)
+        number, part, md5 = await self._spool(container, content, properties.content_md5)
         parts = [part] if part.size else []
         properties = replace(properties, content_md5=md5)
         return await self._publish(
@@ -148,7 +149,8 @@ class Folder:
         md5: str = "",
         fence: Fence | None = None,
     ) -> Block:
-        number, part, _ = await self._spool(container, check_blob(name), content, md5)
+        check_blob(name)
+        number, part, _ = await self._spool(container, content, md5, hashed=False)
         part = replace(part, block=block_id)
         try:
             dropped = await asyncio.to_thread(self._index.stage, container, name, part, fence)
@@ -208,13 +210,20 @@ class Folder:
         await asyncio.to_thread(self._unlink, container, number, dropped)
         return blob
 
-    async def _spool(self, container: str, name: str, content: AsyncIterator[bytes], md5: str) -> tuple[int, Part, str]:
-        """Write the content to a new synced file: container number, part and MD5 (base64)."""
+    async def _spool(
+        self, container: str, content: AsyncIterator[bytes], md5: str, hashed: bool = True
+    ) -> tuple[int, Part, str]:
+        """Write the content to a new synced file: container number, part and, where it was `hashed`, the MD5 (base64).
+
+        A given MD5 is always compared.
+        """
         number, _ = await asyncio.to_thread(self._index.container, check_container(container))
         file = secrets.token_hex(16)
         path = self._file(container, number, file)
+        digest = hashlib.md5(usedforsecurity=False) if hashed or md5 else None
         try:
-            size, computed = await _write(path, content)
+            size = await _write(path, content, digest)
+            computed = base64.b64encode(digest.digest()).decode() if digest else ""
             if md5 and md5 != computed:
                 raise StorageError("Md5Mismatch", f"the content's MD5 is {computed}, not {md5}")
         except BaseException:
@@ -242,24 +251,24 @@ class Folder:
         return swept
 
 
-async def _write(path: Path, content: AsyncIterator[bytes]) -> tuple[int, str]:
-    """Write and sync a new file; its size and MD5."""
-    md5, size, waiting, held = hashlib.md5(usedforsecurity=False), 0, [], 0
+async def _write(path: Path, content: AsyncIterator[bytes], digest: "hashlib._Hash | None") -> int:
+    """Write and sync a new file; its size."""
+    size, waiting, held = 0, [], 0
 
     def append(chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            md5.update(chunk)
-        out.writelines(chunks)
+        whole = b"".join(chunks)
+        if digest:
+            digest.update(whole)
+        out.write(whole)
 
     out = await asyncio.to_thread(_create, path)
     try:
         async for chunk in content:
             waiting.append(chunk)
             held += len(chunk)
-            size += len(chunk)
             if held >= CHUNK:
                 await asyncio.to_thread(append, waiting)
-                waiting, held = [], 0
+                size, waiting, held = size + held, [], 0
         await asyncio.to_thread(append, waiting)
         await asyncio.to_thread(_sync, out, path.parent)
     except OSError as error:
@@ -268,7 +277,7 @@ async def _write(path: Path, content: AsyncIterator[bytes]) -> tuple[int, str]:
         raise
     finally:
         await asyncio.to_thread(out.close)
-    return size, base64.b64encode(md5.digest()).decode()
+    return size + held
 
 
 def _create(path: Path):

@@ -27,12 +27,12 @@ class BadPackage(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a package may at most be; sizes in bytes. A small archive may have any ratio."""
+    """What a package may at most be, no more than agents unpack; sizes in bytes. A small archive may have any ratio."""
 
     entries: int = 100_000
-    total: int = 64 << 30
+    total: int = 20 << 30
     ratio: int = 200
-    harmless: int = 256 << 20
+    harmless: int = 100 << 20
     path: int = 2048
     segment: int = 255
 

@@ -16,6 +16,8 @@ API_VERSION = "2024-07-01.20.0"
 ARM_VERSION = "2024-07-01"
 BUSY_SECONDS = 60.0
 """How long a farm that answers 503 (Redis away or full) is asked again before the command gives up."""
+BACK_SECONDS = 20.0
+"""How long a farm that answered before may be silent: its API may be starting again."""
 
 
 class FarmClient:
@@ -30,6 +32,7 @@ class FarmClient:
         self.endpoint = endpoint.rstrip("/")
         self.account = account
         self._key = key
+        self._answered = False
         # trust_env off: a proxy for the outer world has no business with a farm that may be on loopback.
         self._http = httpx.Client(timeout=httpx.Timeout(60, connect=5), transport=transport, trust_env=False)
 
@@ -86,9 +89,8 @@ class FarmClient:
     @contextmanager
     def stream(self, path: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
         """A file, not read into memory."""
-        request = self._request("GET", f"{self.endpoint}{path}?api-version={API_VERSION}", None, headers or {})
-        with self._reaching():
-            response = self._http.send(request, stream=True)
+        url = f"{self.endpoint}{path}?api-version={API_VERSION}"
+        response = self._reach("GET", url, None, headers or {}, stream=True)
         try:
             if response.is_error:
                 response.read()
@@ -100,14 +102,29 @@ class FarmClient:
     def _send(self, method: str, url: str, body: Any, headers: dict[str, str]) -> httpx.Response:
         until = time.monotonic() + BUSY_SECONDS
         while True:
-            with self._reaching():
-                response = self._http.send(self._request(method, url, body, headers))
+            response = self._reach(method, url, body, headers)
             if response.status_code not in (429, 503) or time.monotonic() > until:
                 break
             time.sleep(_retry_after(response))
         if response.is_error:
             raise _api_error(response)
         return response
+
+    def _reach(self, method: str, url: str, body: Any, headers: dict[str, str], stream: bool = False) -> httpx.Response:
+        """Send until it arrives, once more and again only if the farm has answered before."""
+        until = time.monotonic() + (BACK_SECONDS if self._answered else 0.0)
+        while True:
+            try:
+                response = self._http.send(self._request(method, url, body, headers), stream=stream)
+            except httpx.TransportError as error:
+                # What was never sent may be sent again; of what was under way only that which changes nothing.
+                harmless = isinstance(error, httpx.ConnectError) or method in ("GET", "HEAD")
+                if not harmless or time.monotonic() >= until:
+                    raise NoFarm(f"no farm answers at {self.endpoint}: {error or type(error).__name__}") from error
+                time.sleep(0.2)
+            else:
+                self._answered = True
+                return response
 
     def _request(self, method: str, url: str, body: Any, headers: dict[str, str]) -> httpx.Request:
         """Signed when it is sent, not before: a retry is a new date."""
@@ -121,13 +138,6 @@ class FarmClient:
             method, raw_path, parts.query, request.headers, self.account, self._key
         )
         return request
-
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        try:
-            yield
-        except httpx.TransportError as error:
-            raise NoFarm(f"no farm answers at {self.endpoint}: {error or type(error).__name__}") from error
 
 
 def path_of(*segments: str) -> str:

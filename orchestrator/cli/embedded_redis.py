@@ -98,13 +98,16 @@ def prepare(folder: Path, server: Server, fsync: str, free_port: int) -> Place:
 
 
 def configuration(place: Place, fsync: str) -> str:
-    """The text of redis.conf."""
+    """The text of redis.conf. The process title stays as it is: Redis writes a new one over its environment,
+    which carries the mark that its farm finds it by.
+    """
     listen = f'port 0\nunixsocket "{place.socket}"\nunixsocketperm 700' if place.socket else f"port {place.port}"
     return f"""bind 127.0.0.1
 {listen}
 requirepass {place.password}
 dir "{place.folder}"
 daemonize no
+set-proc-title no
 logfile ""
 save ""
 appendonly yes

@@ -110,6 +110,25 @@ def test_silence_means_that_there_is_no_farm(farm_that):
         farm.get("/pools")
 
 
+def test_a_farm_that_answered_before_may_start_again_meanwhile(farm_that, monkeypatch):
+    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    farm, script = farm_that(
+        httpx.Response(200, json={}),
+        httpx.ConnectError("refused"),
+        httpx.Response(201),
+        httpx.ReadError("cut"),
+        httpx.Response(200, json={"id": "p"}),
+        httpx.ReadError("cut"),
+    )
+
+    farm.get("/pools")
+    farm.post("/pools", {"id": "p"})
+    assert farm.get("/pools/p") == {"id": "p"}
+    with pytest.raises(NoFarm):  # it may have arrived: sending it again could do it twice
+        farm.post("/pools", {"id": "q"})
+    assert len(script.asked) == 6
+
+
 def test_ids_are_encoded_as_one_segment_each():
     path = path_of("jobs", "s:job-1", "files", "wd/a b+.txt")
 

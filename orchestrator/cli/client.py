@@ -17,22 +17,31 @@ ARM_VERSION = "2024-07-01"
 BUSY_SECONDS = 60.0
 """How long a farm that answers 503 (Redis away or full) is asked again before the command gives up."""
 BACK_SECONDS = 20.0
-"""How long a farm that answered before may be silent: its API may be starting again."""
+"""How long a farm that is surely there may be silent: its API may be starting again."""
 
 
 class FarmClient:
     """One farm's API. Use as a context manager, or close it.
+
+    `surely_there`: its supervisor runs. Otherwise it counts as there from its first answer on.
 
     Raises from every call:
         NoFarm: nothing answers at the endpoint.
         ApiError: the farm refused; carries status, code and values.
     """
 
-    def __init__(self, endpoint: str, account: str, key: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        account: str,
+        key: str,
+        transport: httpx.BaseTransport | None = None,
+        surely_there: bool = False,
+    ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.account = account
         self._key = key
-        self._answered = False
+        self._answered = surely_there
         # trust_env off: a proxy for the outer world has no business with a farm that may be on loopback.
         self._http = httpx.Client(timeout=httpx.Timeout(60, connect=5), transport=transport, trust_env=False)
 

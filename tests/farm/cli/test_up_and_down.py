@@ -126,10 +126,8 @@ def started(farm, name):
 def test_draining_lets_running_tasks_end_starts_no_others_and_the_next_up_goes_on(fresh):
     up(fresh)
     fresh("pool", "create", "p", "--nodes", "1", "--slots", "2", "--wait")
-    command = (
-        "touch $D/began-$AZ_BATCH_TASK_ID; until [ -e $D/go ]; do sleep 0.05; done; touch $D/end-$AZ_BATCH_TASK_ID"
-    )
-    fresh("job", "submit", "--id", "j", "--pool", "p", *["-c", command.replace("$D", "$AZ_BATCH_NODE_SHARED_DIR")] * 4)
+    command = "touch began-$AZ_BATCH_TASK_ID; until [ -e go ]; do sleep 0.05; done; touch end-$AZ_BATCH_TASK_ID"
+    fresh("job", "submit", "--id", "j", "--pool", "p", *["-c", f"cd $AZ_BATCH_NODE_SHARED_DIR; {command}"] * 4)
     wait_until(lambda: len(marks(fresh, "began")) == 2)
 
     with fresh.start("down", "--drain") as down:

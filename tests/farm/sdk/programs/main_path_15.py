@@ -7,6 +7,7 @@ import time
 import uuid
 
 from azure.batch import BatchClient, models
+from azure.batch.models import _models as hidden  # 15.1 exports neither of the two, and insists on a body
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -89,23 +90,24 @@ counts = batch.get_job_task_counts(job_id)
 slow = batch.get_task(job_id, "slow")
 first = batch.get_task(job_id, "t000")
 paged = [t.id for t in batch.list_tasks(job_id, max_results=50, select=["id"])]
-stdout = text(batch.get_task_file(job_id, "t007", "stdout.txt"))
-ranged = text(batch.get_task_file(job_id, "t007", "stdout.txt", ocp_range="bytes=0-4"))
+stdout = text(batch.download_task_file(job_id, "t007", "stdout.txt"))
+ranged = text(batch.download_task_file(job_id, "t007", "stdout.txt", ocp_range="bytes=0-4"))
 properties = batch.get_task_file_properties(job_id, "t007", "stdout.txt")
 names = sorted(f.name for f in batch.list_task_files(job_id, "t007", recursive=True))
-rebooting = batch.begin_reboot_node(pool_id, node.id)
+rebooting = batch.begin_reboot_node(pool_id, node.id, hidden.BatchNodeRebootOptions(node_reboot_kind="requeue"), polling_interval=1)
 rebooting.result()
 wait(lambda: batch.get_node(pool_id, node.id).state == "idle")
 conflict = refusal(
     lambda: batch.create_job(models.BatchJobCreateOptions(id=job_id, pool_info=models.BatchPoolInfo(pool_id=pool_id)))
 )
-batch.begin_terminate_job(job_id).result()
+reason = hidden.BatchJobTerminateOptions(termination_reason="enough")
+batch.begin_terminate_job(job_id, reason, polling_interval=1).result()
 job = wait(lambda: (j := batch.get_job(job_id)).state == "completed" and j)
 late = refusal(lambda: batch.create_task(job_id, models.BatchTaskCreateOptions(id="late", command_line="true")))
-batch.begin_resize_pool(pool_id, models.BatchPoolResizeOptions(target_dedicated_nodes=1)).result()
+batch.begin_resize_pool(pool_id, models.BatchPoolResizeOptions(target_dedicated_nodes=1), polling_interval=1).result()
 small = batch.get_pool(pool_id)
-batch.begin_delete_job(job_id).result()
-batch.begin_delete_pool(pool_id).result()
+batch.begin_delete_job(job_id, polling_interval=1).result()
+batch.begin_delete_pool(pool_id, polling_interval=1).result()
 try:
     batch.get_pool(pool_id)
     gone = False

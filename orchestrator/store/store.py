@@ -53,7 +53,7 @@ class Store:
         """
         # A transition may be repeated by its caller, but not silently by the client: what failed is told.
         redis = Redis.from_url(
-            redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=30, socket_connect_timeout=5, health_check_interval=0
+            redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=10, socket_connect_timeout=5, health_check_interval=0
         )
         store = cls(redis, redis_url, account, Vault(secret), secret, limits or Limits())
         await store._check_schema(patience_s)

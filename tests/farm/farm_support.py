@@ -12,11 +12,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from orchestrator.cli.client import FarmClient
+from orchestrator.cli.signing import authorization
+from orchestrator.store import invariants
 
 HERE = Path(__file__).parent
 SDKS = Path(os.environ.get("FARM_SDK_DIR", "~/.cache/nodefarm/sdk")).expanduser()
@@ -82,6 +89,54 @@ class RunningFarm:
             assert done.returncode == 0, f"farm {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done
 
+    @property
+    def api(self) -> FarmClient:
+        """A client of this farm's API."""
+        return FarmClient(self.endpoint, self.account, self.key)
+
+    def raw(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """One signed call as it is: no retry, no error raised for a status."""
+        url = f"{self.endpoint}{path}?api-version=2024-07-01.20.0"
+        headers = {"ocp-date": formatdate(usegmt=True)}
+        with httpx.Client(timeout=60) as client:
+            request = client.build_request(method, url, json=body, headers=headers)
+            request.headers["authorization"] = authorization(
+                method, path, "api-version=2024-07-01.20.0", request.headers, self.account, self.key
+            )
+            return client.send(request)
+
+    def tasks(self, job: str) -> list[dict[str, Any]]:
+        with self.api as api:
+            return list(api.every(f"/jobs/{job}/tasks"))
+
+    def nodes(self, pool: str) -> list[dict[str, Any]]:
+        with self.api as api:
+            return list(api.every(f"/pools/{pool}/nodes"))
+
+    def add_pool(self, pool: str, nodes: int, slots: int = 1, wait: bool = True, **more: Any) -> None:
+        """A pool of idle nodes."""
+        image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
+        configuration = {"imageReference": image, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+        body = {
+            "id": pool, "vmSize": "standard_d8_v3", "virtualMachineConfiguration": configuration,
+            "targetDedicatedNodes": nodes, "taskSlotsPerNode": slots, **more,
+        }  # fmt: skip
+        with self.api as api:
+            api.post("/pools", body)
+        if wait:
+            wait_until(lambda: [n["state"] for n in self.nodes(pool)] == ["idle"] * nodes, 60)
+
+    def add_job(self, job: str, pool: str, tasks: list[dict[str, Any]], **more: Any) -> None:
+        """A job with its tasks, a hundred per call."""
+        with self.api as api:
+            api.post("/jobs", {"id": job, "poolInfo": {"poolId": pool}, **more})
+            for start in range(0, len(tasks), 100):
+                api.post(f"/jobs/{job}/addtaskcollection", {"value": tasks[start : start + 100]})
+
+    def attempts(self, job: str, task: str) -> list[dict[str, Any]]:
+        with self.api as api:
+            return api.get(f"/nodefarm/v1/jobs/{job}/tasks/{task}/attempts")["value"]
+
     def problems(self) -> list[str]:
         """What the invariant checker finds in the whole state."""
         return asyncio.run(self._problems())
@@ -89,8 +144,6 @@ class RunningFarm:
     async def _problems(self) -> list[str]:
         redis = Redis.from_url(self.redis_url)
         try:
-            from orchestrator.store import invariants
-
             return await invariants.check(redis, self.account)
         finally:
             await redis.aclose()
@@ -121,55 +174,80 @@ def redis_binaries() -> list[str]:
     return [path for path in found if path and Path(path).exists()]
 
 
+def redis_url(folder: Path) -> str:
+    return f"unix://:test@{folder / 'redis.sock'}"
+
+
+def redis_process(folder: Path, binary: str = REDIS, *options: str) -> "subprocess.Popen[bytes]":
+    """A real Redis server with its files and its unix socket in `folder`, ready."""
+    command = [
+        binary, "--port", "0", "--unixsocket", str(folder / "redis.sock"), "--dir", str(folder),
+        "--appendonly", "yes", "--save", "", "--requirepass", "test", *options,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    client = SyncRedis.from_url(redis_url(folder))
+
+    def answers() -> bool:
+        with contextlib.suppress(RedisError, OSError):
+            return bool(client.ping())
+        return False
+
+    wait_until(answers, 20)
+    client.close()
+    return process
+
+
 @contextlib.contextmanager
 def redis_server(folder: Path, binary: str = REDIS, *options: str) -> Iterator[str]:
-    """A real Redis server on a unix socket in `folder`; yields its URL."""
-    socket = folder / "redis.sock"
-    process = subprocess.Popen(
-        [binary, "--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--appendonly", "yes", "--save", "",
-         "--requirepass", "test", "--pidfile", str(folder / "redis.pid"), *options],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    """The same for as long as it is needed; yields its URL."""
+    process = redis_process(folder, binary, *options)
     try:
-        wait_until(socket.exists, 10)
-        yield f"unix://:test@{socket}"
+        yield redis_url(folder)
     finally:
         process.terminate()
         process.wait(20)
 
 
 @contextlib.contextmanager
-def started_farm(folder: Path | None = None, redis_url: str | None = None, **environment: str) -> Iterator[RunningFarm]:
+def started_farm(folder: Path | None = None, url: str | None = None, **environment: str) -> Iterator[RunningFarm]:
     """A farm of its own, in a folder of its own, on a free port; ended afterwards."""
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="farm-test-"))
             folder.chmod(0o711)  # tasks run as others and have to pass
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        redis_url = redis_url or stack.enter_context(redis_server(folder))
-        process = start_farm(folder, redis_url, **environment)
+        url = url or stack.enter_context(redis_server(folder))
+        process = start_farm(folder, url, **environment)
         try:
             found = json.loads((folder / "credentials.json").read_text())
-            yield RunningFarm(folder, found["endpoint"], found["account"], found["key"], redis_url, process)
+            yield RunningFarm(folder, found["endpoint"], found["account"], found["key"], url, process)
         finally:
             process.terminate()
             process.wait(60)
 
 
-def start_farm(folder: Path, redis_url: str, **environment: str) -> "subprocess.Popen[bytes]":
+def start_farm(folder: Path, url: str, **environment: str) -> "subprocess.Popen[bytes]":
     """`farm up`, ready."""
     said = folder / "up.out"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
     with said.open("wb") as out:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "orchestrator.cli", "up", "--port", "0", "--data-dir", str(folder),
-                "--redis", redis_url,
-            ],  # fmt: skip
+                sys.executable,
+                "-m",
+                "orchestrator.cli",
+                "up",
+                "--port",
+                "0",
+                "--data-dir",
+                str(folder),
+                "--redis",
+                url,
+            ],
             env={**kept, **FAST, **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        )
     wait_until(lambda: process.poll() is not None or said.read_bytes().startswith(b"ready "), 60)
     assert process.poll() is None, said.read_text() + logs_of(folder)
     return process

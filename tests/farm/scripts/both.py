@@ -22,7 +22,7 @@ CONDITIONS: dict[str, Any] = {
     "satisfy": {"default": {"dependencyAction": "satisfy", "jobAction": "none"}},
     "disable": {"exitCodes": [{"code": 3, "exitOptions": {"jobAction": "disable"}}], "default": {"jobAction": "none"}},
     "ranges": {
-        "exitCodeRanges": [{"start": 2, "end": 4, "exitOptions": {"jobAction": "terminate"}}],
+        "exitCodeRanges": [{"start": 2, "end": 4, "exitOptions": {"jobAction": "none"}}],
         "preProcessingError": {"dependencyAction": "satisfy", "jobAction": "none"},
         "fileUploadError": {"jobAction": "none"},
     },

@@ -12,7 +12,7 @@ from orchestrator.domain import scheduling as policy
 from orchestrator.domain.dependencies import Dependencies
 from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
 
-PATIENCE = 30_000_000
+PATIENCE = 4000  # four ticks of a history, so that claims ripen while it lasts
 LOSS_LIMIT = 10
 OVER = {"deleting": "JobBeingDeleted", "terminating": "JobBeingTerminated", "completed": "JobCompleted"}
 LOST = "MaxInternalRetryCountReached"

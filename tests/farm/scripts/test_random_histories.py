@@ -12,11 +12,13 @@ from tests.farm.scripts.model import PATIENCE, Job, Node, Task
 TASK_IDS = ["a", "b", "B", "c", "d", "e", "1", "01", "002", "2", "3", "4", "-1"]
 PARENTS = ["a", "a", "b", "1", "ghost"]
 SPANS = [(1, 2), (2, 4), (3, 3), (-1, 1)]
+COMMANDS = ["disable", "enable", "move", "all", "terminate", "delete"]
+WAYS_DOWN = ["lose", "fail", "boot", "bad", "reboot", "reboot", "leave", "forget"]
 MOST_JOBS, MOST_NODES, MOST_TASKS = 4, 5, 14
 NEW_TASK = st.fixed_dictionaries(
     {
         "id": st.sampled_from(TASK_IDS),
-        "slots": st.sampled_from([1, 1, 1, 2, 3, 4, 5]),
+        "slots": st.sampled_from([1, 1, 1, 2, 3, 4, 4, 5]),
         "max_retry": st.sampled_from([None, 0, 1, -1]),
         "near": st.sampled_from([False, False, True]),
         "conditions": st.sampled_from(list(CONDITIONS)),
@@ -27,9 +29,10 @@ NEW_TASK = st.fixed_dictionaries(
 ENDS = [
     (0, None),
     (0, None),
-    (0, None),
     (1, None),
+    (2, None),
     (3, None),
+    (4, None),
     (None, ["pre", "UserError", "BlobNotFound", "gone", ""]),
     (0, ["upload", "UserError", "FileUploadMiscError", "no", ""]),
     (137, ["time", "UserError", "TaskEnded", "too long", ""]),
@@ -45,10 +48,11 @@ class Histories(RuleBasedStateMachine):
     @initialize(
         main=st.sampled_from(sorted(POOLS)),
         nodes=st.integers(1, 3),
-        tasks=st.lists(NEW_TASK, min_size=3, max_size=8),
+        late=st.integers(0, 2),
+        tasks=st.tuples(*[st.lists(NEW_TASK, min_size=2, max_size=6)] * 2),
         second=st.booleans(),
     )
-    def begin(self, main, nodes, tasks, second):
+    def begin(self, main, nodes, late, tasks, second):
         """Two jobs that share a pool with some nodes; the histories are about what happens to them."""
         self.both = Both(self.loop, self.url)
         self.model = self.both.model
@@ -58,9 +62,11 @@ class Histories(RuleBasedStateMachine):
             self.both.new_node(main)
         if second:
             self.both.new_node("pool-b" if main == "pool-a" else "pool-a")
-        for name in ("j1", "j2"):
+        for name, new in zip(("j1", "j2"), tasks, strict=True):
             self.both.add_job(Job(0, name, main, 0, -1, 0, True, "noaction", "performexitoptionsjobaction", 0))
-            self.put(self.model.job(name), tasks)
+            self.put(self.model.job(name), new)
+        for _ in range(late):
+            self.both.new_node(main)
         self.after()
 
     def teardown(self):
@@ -167,10 +173,10 @@ class Histories(RuleBasedStateMachine):
         self.after()
 
     @precondition(lambda self: self.model.jobs)
-    @rule(data=st.data(), what=st.sampled_from(["disable", "enable", "enable", "move", "all", "terminate", "delete"]))
-    def a_user_winds_a_job(self, data, what):
+    @rule(data=st.data(), sure=st.integers(0, 2), what=st.sampled_from(COMMANDS))
+    def a_user_winds_a_job(self, data, sure, what):
         job = self.a_job(data)
-        match what:
+        match what if sure == 2 else "enable":
             case "disable":
                 self.both.disable(job, data.draw(st.sampled_from(["requeue", "terminate", "wait"]), label="option"))
             case "enable":
@@ -247,10 +253,12 @@ class Histories(RuleBasedStateMachine):
         self.after()
 
     @precondition(lambda self: self.model.nodes)
-    @rule(data=st.data(), what=st.sampled_from(["lose", "fail", "boot", "bad", "reboot", "reboot", "leave", "forget"]))
-    def a_node_goes_down(self, data, what):
+    @rule(data=st.data(), sure=st.integers(0, 3), what=st.sampled_from(WAYS_DOWN))
+    def a_node_goes_down(self, data, sure, what):
         node = self.a_node(data)
-        match what:
+        match what if sure == 3 else "stays":
+            case "stays":
+                return
             case "bad":
                 self.both.report(node, ["bad", "DiskFull", "no space"])
             case "reboot":
@@ -271,13 +279,31 @@ class Histories(RuleBasedStateMachine):
         self.both.report(data.draw(st.sampled_from(waiting), label="node"), ["up", {"version": "t"}], ["ready"])
         self.after()
 
+    @precondition(lambda self: any(turns.claim for turns in self.model.queues.values()))
+    @rule(data=st.data(), what=st.sampled_from(["wait", "wait", "delete", "terminate", "priority", "other"]))
+    def something_happens_to_a_claim(self, data, what):
+        """Reservations are rare; this looks for what becomes of them."""
+        claims = [turns.claim for turns in self.model.queues.values() if turns.claim]
+        claim = data.draw(st.sampled_from(claims), label="claim")
+        job = self.model.jobs.get(claim.job)
+        task = job.tasks.get(claim.task) if job else None
+        if what == "wait":
+            self.time_passes_and_the_engine_looks(PATIENCE)
+        elif job and task and what in ("delete", "terminate"):
+            getattr(self.both, what)(job, task)
+        elif job and what == "priority":
+            self.both.update_job(job, priority=-5)
+        elif what == "other" and self.model.jobs:
+            self.both.update_job(self.a_job(data), priority=5)
+        self.after()
+
     # -- pools and time -------------------------------------------------------------------------------------------
 
-    @rule(pool=st.sampled_from(sorted(POOLS)), sure=st.integers(0, 2))
+    @rule(pool=st.sampled_from(sorted(POOLS)), sure=st.integers(0, 5))
     def a_pool_is_deleted_or_added(self, pool, sure):
         if pool not in self.model.pools:
             self.both.add_pool(pool)
-        elif sure == 2:
+        elif sure == 5:
             self.both.delete_pool(pool)
             self.both.compare()
             for node in self.model.nodes_of(pool):

@@ -41,7 +41,7 @@ again = refusal(
 pool = wait(lambda: (p := batch.pool.get(pool_id)).allocation_state == "steady" and p)
 assert (pool.current_dedicated_nodes, pool.vm_size, pool.resize_errors) == (1, "standard_d2_v3", None), pool
 nodes = wait(lambda: [n for n in batch.compute_node.list(pool_id) if n.state == "idle"])
-counts = [c for c in batch.account.list_pool_node_counts() if c.pool_id == pool_id][0]
+counts = next(c for c in batch.account.list_pool_node_counts() if c.pool_id == pool_id)
 
 batch.pool.patch(pool_id, models.PoolPatchParameter(metadata=[models.MetadataItem(name="who", value="you")]))
 assert batch.pool.get(pool_id).metadata[0].value == "you"

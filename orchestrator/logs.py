@@ -17,6 +17,7 @@ def configure(level: str, process: str) -> None:
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
+        _plain,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -41,6 +42,12 @@ def configure(level: str, process: str) -> None:
     )
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _plain(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Without uvicorn's second copy of its message, which is for terminals."""
+    event.pop("color_message", None)
+    return event
 
 
 def _line(event: dict[str, Any], **_: Any) -> bytes:

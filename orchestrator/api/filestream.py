@@ -1,16 +1,19 @@
 """What the file calls have in common: ask the node, judge its answer, pass headers and bytes on."""
 
+import asyncio
 import json
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from orchestrator.api import etags, filenames, listing
+from orchestrator.api import etags, filenames, listing, paging
 from orchestrator.api.call import Call
 from orchestrator.api.errors import STATUS, ApiError
+from orchestrator.api.odata import Predicate
 from orchestrator.api.relay import Exchange, Head, Relay
 from orchestrator.api.wire import present
 from orchestrator.domain.errors import Refused
@@ -62,11 +65,23 @@ class Relayed(StreamingResponse):
 async def listing_of(call: Call, place: Place) -> Response:
     """The directory's entries in the order of their names; a page begins after the name in its token."""
     recursive = call.query.boolean("recursive")
+    wanted = listing.filter_of(call, "node_file")
+    size, after = paging.size(call.query), filenames.from_token(call.query)
     async with _relay(call).ask(place.node, "list", place.full, recursive=recursive) as exchange:
         _judge(await exchange.head, place.cleaned)
-        entries = json.loads(await exchange.read(LISTING_LIMIT))
-    entries.sort(key=lambda entry: entry["name"])
-    return listing.documents(call, "node_file", "files", (_document(entry, place) for entry in entries))
+        raw = await exchange.read(LISTING_LIMIT)
+    entries, more = await asyncio.to_thread(_page, raw, wanted, size, after)
+    token = filenames.to_token(entries[-1]["name"]) if more else None
+    return listing.page(call, "node_file", "files", (_document(entry, place) for entry in entries), token)
+
+
+def _page(raw: bytes, wanted: Predicate | None, size: int, after: str) -> tuple[list[dict[str, Any]], bool]:
+    """Up to `size` entries whose names come after `after`, and whether there are more."""
+    entries = sorted(json.loads(raw), key=lambda entry: entry["name"])
+    rest = (entry for entry in entries if entry["name"] > after)
+    passed = (entry for entry in rest if wanted is None or wanted({"name": filenames.display(entry["name"])}))
+    found = list(islice(passed, size + 1))
+    return found[:size], len(found) > size
 
 
 async def properties(call: Call, place: Place) -> Response:

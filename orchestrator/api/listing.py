@@ -15,7 +15,7 @@ Show = Callable[[Any], dict[str, Any]]
 
 async def facts(call: Call, kind: str, metadata: str, fetch: paging.Fetch, show: Show) -> Response:
     """A page of resources out of the store, in the order of their numbers."""
-    wanted = _filter(call, kind)
+    wanted = filter_of(call, kind)
 
     def shown(fact: Any) -> dict[str, Any] | None:
         document = show(fact)
@@ -30,7 +30,7 @@ def documents(
     call: Call, kind: str, metadata: str, everything: Iterable[dict[str, Any]], limit: int = paging.MAX_RESULTS
 ) -> Response:
     """A page of a short listing that is at hand as a whole; the token is a position."""
-    wanted = _filter(call, kind)
+    wanted = filter_of(call, kind)
     passed = [document for document in everything if wanted is None or wanted(document)]
     size, start = paging.size(call.query, limit), paging.start(call.query)
     token = start + size if start + size < len(passed) else None
@@ -71,7 +71,8 @@ def headers(call: Call, modified: int, service_id: bool = False) -> dict[str, st
     return found
 
 
-def _filter(call: Call, kind: str) -> Callable[[dict[str, Any]], bool] | None:
+def filter_of(call: Call, kind: str) -> odata.Predicate | None:
+    """What `$filter` lets through; None: everything."""
     text = call.query.get("$filter")
     return odata.filter_for(kind, text, call.version) if text else None
 

@@ -6,9 +6,12 @@ import os
 import signal
 from email.utils import formatdate
 
+import httpx
 import pytest
-from served_api import error
+from served_api import NEWEST, error, sign
 from served_node import until
+
+from orchestrator.api import relay as relays
 
 TASK = "/jobs/j1/tasks/t1/files"
 
@@ -37,14 +40,14 @@ async def test_a_file_of_a_task_is_read_whole_in_part_and_looked_at(node):
         assert answer.headers["ocp-batch-file-url"] == f"{node.api.url}{TASK}/wd/sub/a%20b%2Bc.bin"
 
 
-@pytest.mark.parametrize(
-    "asked, content", [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=7-99", b"789"), ("bytes=-3", b"789")]
-)
-async def test_a_range_is_answered_with_200_and_the_bytes_of_it(node, asked, content):
+async def test_a_range_is_answered_with_200_and_the_bytes_of_it(node):
     await node.run("printf 0123456789")
-    answer = await node.api("GET", f"{TASK}/stdout.txt", headers={"ocp-range": asked})
-    assert (answer.status_code, answer.content) == (200, content)
-    assert answer.headers["content-length"] == str(len(content))
+    for asked, content in (
+        ("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=7-99", b"789"), ("bytes=-3", b"789"),
+    ):  # fmt: skip
+        answer = await node.api("GET", f"{TASK}/stdout.txt", headers={"ocp-range": asked})
+        assert (answer.status_code, answer.content) == (200, content)
+        assert answer.headers["content-length"] == str(len(content))
 
 
 async def test_a_range_that_cannot_be_is_416(node):
@@ -164,8 +167,6 @@ async def test_a_big_file_flows_through_without_being_held(node):
 
 async def signed_stream(node, path):
     """A signed GET whose answer is read piece by piece."""
-    from served_api import NEWEST, sign
-
     api = node.api
     request = api.http.build_request("GET", f"{api.url}{path}?api-version={NEWEST}")
     request.headers["ocp-date"] = formatdate(usegmt=True)
@@ -210,10 +211,8 @@ async def nobody_reads(node) -> bool:
 
 
 async def test_a_node_that_does_not_answer_is_503_and_one_that_is_gone_is_unavailable(node, monkeypatch):
-    from orchestrator.api import relay
-
     await node.run("echo x")
-    monkeypatch.setattr(relay, "ANSWER_S", 0.3)
+    monkeypatch.setattr(relays, "ANSWER_S", 0.3)
     node.agent.send_signal(signal.SIGSTOP)
     try:
         answer = await node.api("GET", f"{TASK}/stdout.txt")
@@ -230,8 +229,6 @@ async def test_an_agent_that_dies_while_it_sends_breaks_the_answer_off(node):
     (directory,) = node.root.glob("workitems/j1/job-1/t1/wd")
     with open(directory / "big", "wb") as out:
         out.truncate(2 * 1024**3)
-    import httpx
-
     with pytest.raises(httpx.RemoteProtocolError):
         async with await signed_stream(node, f"{TASK}/wd%2Fbig") as answer:
             async for _ in answer.aiter_bytes():

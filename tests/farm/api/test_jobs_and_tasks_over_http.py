@@ -1,6 +1,5 @@
 """Jobs and tasks over HTTP, on a real store."""
 
-import pytest
 from served_api import error
 
 JOB = {"id": "j1", "poolInfo": {"poolId": "p1"}}
@@ -158,17 +157,14 @@ async def test_tasks_are_listed_in_pages_under_a_filter(api):
     assert (found, sizes) == ([f"even-{n:03}" for n in range(0, 300, 2)], [60, 60, 30])
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["colour eq 'red'", "id", "id eq", "id like 'x'", "(id eq 'x'", "id eq 'x' and", "state gt 'a'", "x" * 9000],
-)
-async def test_a_filter_that_cannot_be_is_refused(api, text):
+async def test_a_filter_that_cannot_be_is_refused(api):
     await a_job(api)
-    for path in ("/jobs", "/jobs/j1/tasks"):
-        refused = error(
-            await api("GET", path + "?" + str(api.query({"$filter": text}))), 400, "InvalidQueryParameterValue"
-        )
-        assert refused["QueryParameterName"] == "$filter"
+    wrong = ["colour eq 'red'", "id", "id eq", "id like 'x'", "(id eq 'x'", "id eq 'x' and", "state gt 'a'", "x" * 9000]
+    for text in wrong:
+        for path in ("/jobs", "/jobs/j1/tasks"):
+            answer = await api("GET", path + "?" + api.query({"$filter": text}))
+            refused = error(answer, 400, "InvalidQueryParameterValue")
+            assert refused["QueryParameterName"] == "$filter"
 
 
 async def test_why_and_attempts_tell_the_story_of_a_task(api):

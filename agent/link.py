@@ -81,19 +81,19 @@ class Link:
         Raises:
             Superseded: Redis has refused this boot for too long.
         """
-        delay, refused_since = self._settings.backoff_first_s, None
+        delay, refused_since, told = self._settings.backoff_first_s, None, ""
         while True:
             started = time.monotonic()
             problem = await self._until_broken(beat, interval)
-            if isinstance(problem, _REFUSED):
-                refused_since = refused_since or started
-                if time.monotonic() - refused_since > self._refused_s:
-                    raise Superseded(str(problem))
-            else:
-                refused_since = None
-            _log.warning("lost Redis", extra={"error": str(problem)})
+            refused = _is_refused(problem)
+            refused_since = (refused_since or started) if refused else None
+            if refused_since and time.monotonic() - refused_since > self._refused_s:
+                raise Superseded(str(problem))
             if time.monotonic() - started > self._settings.backoff_most_s:
-                delay = self._settings.backoff_first_s
+                delay, told = self._settings.backoff_first_s, ""
+            if str(problem) != told:  # once per outage, not once per attempt
+                told = str(problem)
+                _log.warning("Redis refuses this boot" if refused else "lost Redis", extra={"error": told})
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, self._settings.backoff_most_s)
 
@@ -215,6 +215,11 @@ class Link:
         async with self._exchange_lock, asyncio.timeout(self._settings.redis_answer_s):
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             return [await _reply(connection) for _ in commands]
+
+
+def _is_refused(problem: BaseException) -> bool:
+    """Whether the login failed; redis-py wraps that while it connects."""
+    return isinstance(problem, _REFUSED) or isinstance(problem.__cause__, _REFUSED)
 
 
 async def _reply(connection: redis.asyncio.Connection) -> Any:

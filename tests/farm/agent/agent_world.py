@@ -331,14 +331,14 @@ class World:
             self.agent.wait(15)
         if self.redis_server.poll() is None:
             self.stop_redis()
-        until(lambda: not self.survivors(), "the end of all processes")
+        until(lambda: not self.survivors(), f"the end of {self.survivors()}")
 
     def survivors(self):
         """Processes of this node's users, or that carry its mark."""
         found = []
         for process in psutil.process_iter(["pid", "name", "uids", "cmdline", "status"]):
             info = process.info
-            if info["status"] == psutil.STATUS_ZOMBIE or info["pid"] == os.getpid():
+            if info["status"] == psutil.STATUS_ZOMBIE or info["pid"] in (os.getpid(), self.redis_server.pid):
                 continue
             ours = info["uids"] and UID_BASE <= info["uids"].real < UID_BASE + 100
             if ours or any(self.folder in word for word in info["cmdline"] or ()) or self._marked(process):

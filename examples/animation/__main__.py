@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -35,7 +36,9 @@ def main() -> int:
     """Returns the exit code: 0 when the picture is there and every task succeeded."""
     arguments = _arguments()
     begun = time.monotonic()
-    console.print("[bold]Node Farm demo[/]: a farm on this machine, two nodes, an animation rendered frame by frame")
+    console.print(
+        "[bold]Node Farm demo[/]: a farm with two nodes, an animation rendered frame by frame", soft_wrap=True
+    )
     with _farm(arguments.own) as found:
         console.print(f"farm is up at {found.endpoint} after {time.monotonic() - begun:.1f} s")
         with FarmClient(found.endpoint, found.account, found.key) as farm:
@@ -68,29 +71,30 @@ def render(found: Credentials, farm: FarmClient, scene: Path, out: Path) -> int:
     Containers(farm).make(CONTAINER)
     files = Containers(farm).open(CONTAINER, "rwcl")
     files.put(scene, "scene.json")
-    program.add_pool(client, NODES, SLOTS)
+    name = f"animation-{secrets.token_hex(3)}"
+    program.add_pool(client, name, NODES, SLOTS)
     try:
-        program.add_job(client, files.url_of("scene.json"), frames, files.url)
-        last = _watch(client, frames + 1)
+        program.add_job(client, name, name, files.url_of("scene.json"), frames, files.url)
+        last = _watch(client, name, frames + 1)
         if last.failed:
-            console.print(program.complaint(client), style="red", markup=False)
+            console.print(program.complaint(client, name), style="red", markup=False)
             return 1
         out.mkdir(parents=True, exist_ok=True)
         picture = out / program.PICTURE
         files.save(program.PICTURE, picture)
-        _show(program.report(client), picture)
+        _show(program.report(client, name), picture)
         return 0
     finally:
         files.close()
-        client.job.delete(program.JOB)
-        client.pool.delete(program.POOL)
+        client.job.delete(name)
+        client.pool.delete(name)
 
 
-def _watch(client: BatchServiceClient, tasks: int) -> program.Progress:
+def _watch(client: BatchServiceClient, job: str, tasks: int) -> program.Progress:
     columns = (TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[now]}"), console=console) as progress:
         bar = progress.add_task("rendering", total=tasks, now="")
-        for now in program.watch(client):
+        for now in program.watch(client, job):
             done = now.succeeded + now.failed
             what = "assembling" if done == tasks - 1 else "rendering"
             text = f"{now.running} running, {now.active} waiting" + (f", {now.failed} failed" if now.failed else "")

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from azure.batch import BatchServiceClient, models
 
-POOL, JOB = "animation", "animation"
 PACKAGE, VERSION = "renderer", "1"
 ASSEMBLE = "assemble"
 PICTURE = "animation.png"
@@ -39,13 +38,13 @@ class Report:
     seconds: float
 
 
-def add_pool(client: BatchServiceClient, nodes: int, slots: int) -> None:
+def add_pool(client: BatchServiceClient, pool: str, nodes: int, slots: int) -> None:
     """A pool whose nodes have the renderer on them."""
     package = models.ApplicationPackageReference(application_id=PACKAGE, version=VERSION)
     image = next(one for one in client.account.list_supported_images() if one.os_type == models.OSType.linux)
     client.pool.add(
         models.PoolAddParameter(
-            id=POOL,
+            id=pool,
             vm_size="standard_d2_v3",
             target_dedicated_nodes=nodes,
             task_slots_per_node=slots,
@@ -57,13 +56,13 @@ def add_pool(client: BatchServiceClient, nodes: int, slots: int) -> None:
     )
 
 
-def add_job(client: BatchServiceClient, scene_url: str, frames: int, container_url: str) -> None:
+def add_job(client: BatchServiceClient, job: str, pool: str, scene_url: str, frames: int, container_url: str) -> None:
     """One task per frame, and one that waits for all of them."""
     client.job.add(
-        models.JobAddParameter(id=JOB, pool_info=models.PoolInformation(pool_id=POOL), uses_task_dependencies=True)
+        models.JobAddParameter(id=job, pool_info=models.PoolInformation(pool_id=pool), uses_task_dependencies=True)
     )
     tasks = [_frame(number, scene_url, container_url) for number in range(1, frames + 1)]
-    client.task.add_collection(JOB, [*tasks, _assembly(frames, scene_url, container_url)])
+    client.task.add_collection(job, [*tasks, _assembly(frames, scene_url, container_url)])
 
 
 def _frame(number: int, scene_url: str, container_url: str) -> models.TaskAddParameter:
@@ -99,10 +98,10 @@ def _upload(pattern: str, path: str, container_url: str) -> models.OutputFile:
     )
 
 
-def watch(client: BatchServiceClient, pause: float = 0.2) -> Iterator[Progress]:
+def watch(client: BatchServiceClient, job: str, pause: float = 0.2) -> Iterator[Progress]:
     """How far the job is, again and again, the last time when all tasks have ended."""
     while True:
-        counts = client.job.get_task_counts(JOB).task_counts
+        counts = client.job.get_task_counts(job).task_counts
         now = Progress(counts.active, counts.running, counts.succeeded, counts.failed)
         yield now
         if now.ended:
@@ -110,9 +109,9 @@ def watch(client: BatchServiceClient, pause: float = 0.2) -> Iterator[Progress]:
         time.sleep(pause)
 
 
-def report(client: BatchServiceClient) -> Report:
+def report(client: BatchServiceClient, job: str) -> Report:
     """Read from the tasks themselves."""
-    tasks = list(client.task.list(JOB))
+    tasks = list(client.task.list(job))
     infos = [task.execution_info for task in tasks]
     begun = min(info.start_time for info in infos if info.start_time)
     ended = max(info.end_time for info in infos if info.end_time)
@@ -125,12 +124,12 @@ def report(client: BatchServiceClient) -> Report:
     )
 
 
-def complaint(client: BatchServiceClient) -> str:
+def complaint(client: BatchServiceClient, job: str) -> str:
     """What the first task that failed wrote to stderr."""
-    failed = client.task.list(JOB, models.TaskListOptions(filter="executionInfo/result eq 'failure'"))
+    failed = client.task.list(job, models.TaskListOptions(filter="executionInfo/result eq 'failure'"))
     task = next(iter(failed), None)
     if task is None:
         return "no task failed"
     failure = task.execution_info.failure_info
-    text = b"".join(client.file.get_from_task(JOB, task.id, "stderr.txt")).decode(errors="replace")
+    text = b"".join(client.file.get_from_task(job, task.id, "stderr.txt")).decode(errors="replace")
     return f"task {task.id}: {failure.code} {failure.message}\n{text}"

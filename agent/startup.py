@@ -18,6 +18,7 @@ from agent.environment import package_variables, settings, task_variables
 from agent.failures import PRE, RUN, Failed, Failure, failure
 from agent.runner import Runner
 from agent.settings import Settings
+from agent.tail import last_words
 from agent.transfer import Transfer
 
 _log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Startup:
                 _log.warning("start task runs again", extra={"reason": outcome.why})
                 await asyncio.sleep(_AGAIN_S)
                 continue
-            problem = _problem(outcome)
+            problem = _problem(outcome, self._directories.startup)
             ran = isinstance(outcome, End)
             if problem is None or not ran or retries == most:
                 self._tell(info, started, outcome, problem)
@@ -143,9 +144,12 @@ class Startup:
                 await asyncio.sleep(_AGAIN_S)
 
 
-def _problem(outcome: Outcome) -> Failure | None:
+def _problem(outcome: Outcome, directory: str) -> Failure | None:
+    """What went wrong, with what the command said last: nobody else can tell why a whole pool does not start."""
     if isinstance(outcome, Failure):
         return outcome
     if isinstance(outcome, End) and outcome.exit != 0:
-        return failure(RUN, "FailureExitCode", f"the start task exited with code {outcome.exit}")
+        said = {name: last_words(f"{directory}/{name}.txt") for name in ("stderr", "stdout")}
+        heard = {name: words for name, words in said.items() if words}
+        return failure(RUN, "FailureExitCode", f"the start task exited with code {outcome.exit}", **heard)
     return None

@@ -17,6 +17,8 @@ PARENTS_SHOWN = 20
 CYCLE_SEARCH = 300
 """Tasks looked at when searching for a circle of waiting tasks."""
 RIVALS = 50
+ZEROS = 20
+"""Longest spelling of an integer that is looked for; ids are up to 64 characters."""
 
 
 class Situations(Part):
@@ -72,9 +74,16 @@ class Situations(Part):
             name = f"{span['start']}_{span['end']}"
             at = await self.redis(lambda r, n=name: r.hget(self.keys("dep_ranges", job=job), n))
             if at is not None:
-                whole = (span["start"], span["end"])
-                parents.append(await self._parent(job, at.decode(), whole) or Parent(at.decode(), "missing", whole))
+                parents.append(await self._member(job, int(at), (span["start"], span["end"])))
         return parents
+
+    async def _member(self, job: int, integer: int, span: tuple[int, int]) -> Parent:
+        """The integer that a range waits at, by the name of the task that stands for it: 7, 07, 007, ..."""
+        sign, figures = ("-", str(-integer)) if integer < 0 else ("", str(integer))
+        names = [sign + figures.zfill(width) for width in range(len(figures), ZEROS + 1)]
+        found = await self.redis(lambda r: r.hmget(self.keys("task_ids", job=job), names))
+        name = next((name for name, number in zip(names, found, strict=True) if number), str(integer))
+        return await self._parent(job, name, span) or Parent(name, "missing", span)
 
     async def _parent(self, job: int, id: str, of_range: tuple[int, int] | None = None) -> Parent | None:
         """The unmet requirement, or None when it is met."""
@@ -91,9 +100,9 @@ class Situations(Part):
         return Parent(parent.id, "blocking" if name == "completed" else name, of_range, parent.exit_code)
 
     async def _cycle(self, job: int, task: Task) -> list[str]:
-        """Ids of a circle of waiting tasks reachable from this one by its parent ids, or nothing."""
+        """Ids of a circle of waiting tasks reachable from this one by its unmet requirements, or nothing."""
         path, seen = [task], {task.id.lower()}
-        pending = [iter(_parent_ids(task))]
+        pending = [iter(await self._parent_ids(job, task))]
         looked = 0
         while pending and looked < CYCLE_SEARCH:
             looked += 1
@@ -112,8 +121,11 @@ class Situations(Part):
             found = await self._tasks.by_numbers(job, [int(number)]) if number else []
             if found and found[0].state == "active" and found[0].waiting:
                 path.append(found[0])
-                pending.append(iter(_parent_ids(found[0])))
+                pending.append(iter(await self._parent_ids(job, found[0])))
         return []
+
+    async def _parent_ids(self, job: int, task: Task) -> list[str]:
+        return [parent.id.lower() for parent in await self._unmet(job, task.body)]
 
     async def _rivals(self, queue: int, own: int) -> list[Rival]:
         levels = await self.redis(lambda r: r.zrange(self.keys("queue_levels", queue=queue), 0, RIVALS))
@@ -156,7 +168,3 @@ def _claim(q: dict[str, str]) -> Claim | None:
         return None
     numbers = (q["claim_job"], q["claim_task"], q["claim_slots"], q["claim_since"], q.get("claim_node") or "0")
     return Claim(*(int(n) for n in numbers))
-
-
-def _parent_ids(task: Task) -> list[str]:
-    return [id.lower() for id in (task.body.get("dependsOn") or {}).get("taskIds") or []]

@@ -66,7 +66,13 @@ def secret(settings: Settings) -> bytes:
 
 
 def containers(settings: Settings, key: bytes) -> Containers:
-    """The object store behind the farm's container URLs."""
+    """The object store behind the farm's container URLs.
+
+    Raises:
+        ValueError: the settings name a kind of storage that this farm does not have.
+    """
+    if settings.storage:
+        raise ValueError(f"FARM_STORAGE={settings.storage!r}: only the folder (an empty value) is supported so far")
     return Containers(Folder(settings.data_dir / "storage", settings.account), settings.account, key, settings.api_url)
 
 

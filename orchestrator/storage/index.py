@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.domain.errors import FarmError
 from orchestrator.storage.base import (
     MAX_BLOCKS,
     Blob,
@@ -33,6 +34,7 @@ from orchestrator.storage.base import (
 )
 from orchestrator.storage.rows import (
     SCHEMA,
+    VERSION,
     Part,
     blob_rows,
     dump,
@@ -57,6 +59,9 @@ class Index:
     Args:
         path: of the database; its folder exists.
         now: microseconds since the epoch.
+
+    Raises:
+        FarmError: a newer farm wrote it.
     """
 
     def __init__(self, path: Path, now: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
@@ -66,7 +71,12 @@ class Index:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(SCHEMA)
+        (written,) = self._db.execute("PRAGMA user_version").fetchone()
+        if written > VERSION:
+            self._db.close()
+            raise FarmError(f"{path} has schema {written}, this farm knows up to {VERSION}")
+        if written < VERSION:
+            self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         self._db.close()

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 
 from orchestrator.storage.base import Blob, Container, Fence, Properties, StorageError
 
-SCHEMA = """
+VERSION = 1
+"""Of the schema below; an index that a newer farm wrote is refused."""
+
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS containers (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, etag TEXT NOT NULL, modified INTEGER NOT NULL,
   metadata TEXT NOT NULL);
@@ -24,7 +27,9 @@ CREATE TABLE IF NOT EXISTS staged (
   block TEXT NOT NULL, size INTEGER NOT NULL, file TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (container, name, fence, block)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS staged_by_file ON staged (file);
+PRAGMA user_version = {VERSION};
 """
+# The version comes last: who reads it may rely on everything above.
 _BLOB = "id, name, size, etag, created, modified, properties, job, task, attempt"
 
 

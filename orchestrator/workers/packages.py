@@ -6,7 +6,6 @@ of its own first: what was checked is what nodes get, byte for byte.
 
 import asyncio
 import hashlib
-import secrets
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import structlog
 from orchestrator.domain.packages import BadPackage, inspect
 from orchestrator.storage.base import Storage, StorageError
 from orchestrator.storage.containers import PACKAGES
+from orchestrator.storage.packages import checked_key
 from orchestrator.store.applications import Applications
 from orchestrator.workers.context import BENCH, Context
 
@@ -53,16 +53,6 @@ async def _sweep(context: Context, _: int) -> bool:
     return False
 
 
-async def open_upload(storage: Storage) -> str:
-    """A key that was never used, for the next upload; makes the container at the first time."""
-    try:
-        await storage.create_container(PACKAGES)
-    except StorageError as error:
-        if error.code != "ContainerAlreadyExists":
-            raise
-    return f"uploads/{secrets.token_hex(16)}.zip"
-
-
 async def ingest(applications: Applications, storage: Storage, number: int, scratch: Path) -> None:
     """Check the open upload of a version and tell the store. Done twice, or too late, it changes nothing.
 
@@ -74,7 +64,7 @@ async def ingest(applications: Applications, storage: Storage, number: int, scra
     if found is None or not found[1].checking:
         return
     application, version = found
-    key = f"packages/{application.number}/{version.number}/{secrets.token_hex(8)}.zip"
+    key = checked_key(application.number, version.number)
     try:
         await storage.copy(PACKAGES, version.upload, key)
         size, sha256 = await _inspect(storage, key, scratch)

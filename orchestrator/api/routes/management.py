@@ -12,9 +12,9 @@ from orchestrator.api.arm.calls import PROVIDER, ArmCall, arm, refuse_unknown
 from orchestrator.domain import times
 from orchestrator.domain.errors import Refused
 from orchestrator.storage.containers import PACKAGES
+from orchestrator.storage.packages import open_upload
 from orchestrator.store.applications import Application, Version
 from orchestrator.workers import queue
-from orchestrator.workers.packages import open_upload
 
 router = APIRouter(tags=["management"])
 

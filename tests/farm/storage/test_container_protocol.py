@@ -14,6 +14,7 @@ from azure.storage.blob import BlobBlock, ContainerClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.domain.errors import Unavailable
 from orchestrator.storage.base import Fence
 
 BLOB = {"x-ms-blob-type": "BlockBlob"}
@@ -261,6 +262,17 @@ def test_an_attempt_that_is_superseded_while_it_uploads_does_not_publish(wire):
         return answer
 
     refused(asyncio.run(upload()), 409, "SupersededAttempt")
+    refused(wire("GET", "out"), 404, "BlobNotFound")
+
+
+def test_while_redis_is_away_nothing_is_published_and_the_client_is_asked_to_come_again(wire, monkeypatch):
+    async def away(*_):
+        raise Unavailable("Redis cannot be reached", 3)
+
+    monkeypatch.setattr(wire.served.attempts, "current", away)
+    answer = wire("PUT", "out", url=fenced(wire.served, 1), content=b"x", headers=BLOB)
+    refused(answer, 503, "ServerBusy")
+    assert answer.headers["retry-after"] == "3"
     refused(wire("GET", "out"), 404, "BlobNotFound")
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sqlite3
 
 import pytest
 from storage_conformance import StorageConformance, block_id, content, stream
 
+from orchestrator.domain.errors import FarmError
 from orchestrator.storage.base import BlockRef, StorageError
 from orchestrator.storage.folder import Folder
 
@@ -80,6 +82,14 @@ class TestFolder(StorageConformance):
         blob = await storage.stat("box", "large")
         sizes = [len(chunk) async for chunk in storage.read("box", blob)]
         assert (sum(sizes), max(sizes)) == (64 << 20, 1 << 20)
+
+    async def test_an_index_that_a_newer_farm_wrote_is_refused(self, storage, tmp_path):
+        await storage.close()
+        with sqlite3.connect(tmp_path / "storage" / "farm" / "index.db") as db:
+            db.execute("PRAGMA user_version = 99")
+        db.close()
+        with pytest.raises(FarmError, match="schema 99"):
+            Folder(tmp_path / "storage", "farm")
 
     async def test_the_folder_is_private(self, storage, tmp_path):
         assert os.stat(tmp_path / "storage" / "farm").st_mode & 0o077 == 0

@@ -9,7 +9,8 @@ from storage_conformance import content, stream
 
 from orchestrator.storage.containers import PACKAGES
 from orchestrator.storage.folder import Folder
-from orchestrator.workers.packages import ingest, open_upload, sweep
+from orchestrator.storage.packages import open_upload
+from orchestrator.workers.packages import ingest, sweep
 
 
 @pytest.fixture

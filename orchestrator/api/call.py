@@ -1,10 +1,12 @@
 """One authenticated call on its way through a route: what was asked, and how to answer."""
 
+import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 import orjson
 from starlette.requests import Request
@@ -32,6 +34,7 @@ class Farm:
     catalogue: Any
     secret: bytes
     rules: Rules
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)  # see guarded.py
 
 
 class Call:

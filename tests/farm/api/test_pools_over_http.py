@@ -1,5 +1,6 @@
 """Pools over HTTP, on a real store."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -147,3 +148,20 @@ async def test_the_time_in_the_body_is_now(api):
     created = (await api("GET", "/pools/p1")).json()["creationTime"]
     age = datetime.now(UTC) - datetime.fromisoformat(created[:-2] + "+00:00")
     assert timedelta(seconds=-5) < age < timedelta(seconds=60)
+
+
+async def test_of_changes_that_saw_the_same_etag_exactly_one_is_made(api):
+    etag = (await api("POST", "/pools", POOL)).headers["etag"]
+    bodies = [{"metadata": [{"name": "n", "value": str(n)}]} for n in range(12)]
+    answers = await asyncio.gather(*(api("PATCH", "/pools/p1", body, headers={"if-match": etag}) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 11
+    (winner,) = [body for body, answer in zip(bodies, answers, strict=True) if answer.status_code == 200]
+    assert (await api("GET", "/pools/p1")).json()["metadata"] == winner["metadata"]
+
+
+async def test_changes_without_conditions_all_succeed_however_many_come_at_once(api):
+    await api("POST", "/pools", POOL)
+    bodies = [{"metadata": [{"name": "n", "value": str(n)}]} for n in range(40)]
+    answers = await asyncio.gather(*(api("PATCH", "/pools/p1", body) for body in bodies))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.headers["etag"] for answer in answers}) == 40

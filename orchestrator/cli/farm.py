@@ -1,7 +1,6 @@
 """`farm up` itself: which processes a farm consists of, and how they start, drain and end."""
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -17,13 +16,12 @@ from orchestrator import wiring
 from orchestrator.cli import embedded_redis, leftovers
 from orchestrator.cli.drain import drain, resume
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.folder import LOGS, Credentials, Lock, holder
+from orchestrator.cli.folder import LOGS, START_SECONDS, Credentials, Lock, holder, make_folder
 from orchestrator.cli.processes import become_subreaper, end, me
 from orchestrator.cli.supervisor import Member, Supervisor, child_environment
 from orchestrator.drivers import procfs
 from orchestrator.settings import Settings
 
-START_SECONDS = 60.0
 AGENT_GRACE = 10.0
 
 
@@ -165,18 +163,6 @@ class FarmProcess:
             await member.stop()
         await asyncio.to_thread(lambda: end([*procfs.descendants(me()), *leftovers.marked(folder)], 2.0))
         self._supervisor.reap()
-
-
-def make_folder(folder: Path) -> None:
-    """The data folder: others may pass through (tasks run as others), but not look around."""
-    try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        if os.stat(folder).st_uid == os.geteuid():
-            folder.chmod(0o711)
-    except OSError as error:
-        raise CliError(f"cannot use {folder}: {error.strerror}") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CliError(f"cannot write into {folder}")
 
 
 def usable_port(host: str, port: int) -> int:

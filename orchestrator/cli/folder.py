@@ -12,6 +12,8 @@ from orchestrator.drivers import procfs
 from orchestrator.drivers.procfs import Process
 
 LOGS = "logs"
+START_SECONDS = 60.0
+"""How long each part of a farm may take to come up."""
 
 
 def default() -> Path:
@@ -25,6 +27,18 @@ def default() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/nodefarm")
     return Path("~/.local/share/nodefarm").expanduser()
+
+
+def make_folder(folder: Path) -> None:
+    """The data folder: others may pass through (tasks run as others), but not look around."""
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if os.stat(folder).st_uid == os.geteuid():
+            folder.chmod(0o711)
+    except OSError as error:
+        raise CliError(f"cannot use {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CliError(f"cannot write into {folder}")
 
 
 @dataclass(frozen=True)

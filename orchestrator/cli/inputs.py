@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.cli.errors import UsageError
+from orchestrator.cli.errors import CliError, UsageError
 
 OUTSIDE = "_outside"
 """In the working directory: where files lie whose paths lead out of the current folder, under their absolute paths."""
@@ -63,20 +63,25 @@ def remote(argument: str) -> str:
     return OUTSIDE + os.path.abspath(path)
 
 
-def home(name: str, out: Path | None) -> Path:
-    """Where a result of that path in the working directory goes: below `out`, else beside its input.
-
-    The name comes from a storage listing: one that climbs out is refused.
+def safe_join(folder: Path, name: str) -> Path:
+    """The place of a file name below a folder.
 
     Raises:
-        ValueError: it would leave its folder.
+        CliError: the name is absolute or climbs out.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"'{name}' leads out of the folder")
-    if out is not None:
-        inner = path.parts[1:] if path.parts[0] == OUTSIDE else path.parts
-        return out.joinpath(*inner)
-    if path.parts[0] == OUTSIDE and len(path.parts) > 1:
-        return Path("/", *path.parts[1:])
-    return Path(*path.parts)
+        raise CliError(f"'{name}' would be written outside of {folder}")
+    return folder / path
+
+
+def home(name: str, out: Path | None) -> Path:
+    """Where a result of that path in the working directory goes: below `out`, else beside its input.
+
+    Raises:
+        CliError: the name, which comes from a storage listing, climbs out.
+    """
+    below = safe_join(Path(), name)
+    outside = below.parts[0] == OUTSIDE and len(below.parts) > 1
+    inner = Path(*below.parts[1:]) if outside else below
+    return out / inner if out is not None else Path("/") / inner if outside else inner

@@ -14,8 +14,7 @@ from pathlib import Path
 from orchestrator.cli import folder, leftovers
 from orchestrator.cli.client import FarmClient
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.farm import START_SECONDS
-from orchestrator.cli.folder import Credentials
+from orchestrator.cli.folder import START_SECONDS, Credentials
 from orchestrator.cli.processes import end
 
 _STOP_SECONDS = 45.0

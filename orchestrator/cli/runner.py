@@ -9,16 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from filecmp import cmp
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.client import FarmClient, path_of
 from orchestrator.cli.commands.pool import body as pool_body
-from orchestrator.cli.containers import Containers, Opened
+from orchestrator.cli.containers import Containers
 from orchestrator.cli.errors import ApiError, CliError
 from orchestrator.cli.inputs import Input, home
 from orchestrator.cli.submit import add_tasks
 from orchestrator.cli.taskfile import TaskFile
 from orchestrator.cli.template import command_line, expand
+
+if TYPE_CHECKING:
+    from orchestrator.cli.blobs import Opened
 
 TAIL = 2000
 """Bytes of a failed task's stderr that are shown."""
@@ -112,7 +115,7 @@ class Run:
         if left:
             raise CliError("not everything could be removed: " + "; ".join(left))
 
-    def _container(self, kind: str, permissions: str) -> Opened:
+    def _container(self, kind: str, permissions: str) -> "Opened":
         name = f"{self.name}-{kind}"
         self._containers.make(name)
         self._made.append(lambda: self._containers.delete(name))
@@ -125,7 +128,7 @@ class Run:
             if error.status not in (404, 409):  # 409: it is being deleted already
                 raise
 
-    def _upload(self, container: Opened, uploaded: Callable[[], None]) -> None:
+    def _upload(self, container: "Opened", uploaded: Callable[[], None]) -> None:
         files = {name: local for one in self._plan.inputs for local, name in one.files()}
         with ThreadPoolExecutor(_TRANSFERS) as pool:
             for _ in pool.map(lambda item: container.put(item[1], item[0]), files.items()):
@@ -207,10 +210,7 @@ class Run:
                 self._place(outcome, name, part)
 
     def _place(self, outcome: Outcome, name: str, part: Path) -> None:
-        try:
-            target = home(name, self._plan.out)
-        except ValueError as error:
-            raise CliError(str(error)) from error
+        target = home(name, self._plan.out)
         if put_in_place(part, target, self._plan.force):
             outcome.files.append(str(target))
         else:

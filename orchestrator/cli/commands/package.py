@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from azure.storage.blob import BlobClient
 
 from orchestrator.cli import connect, output
 from orchestrator.cli.archive import zipped
@@ -34,11 +33,12 @@ def add(
 
 def upload(farm: FarmClient, name: str, version: str, archive: Path, default: bool = False) -> None:
     """Create, upload and activate one version."""
+    from orchestrator.cli import blobs  # slow to load, and the other commands do without
+
     _ensure(farm, name)
     made = farm.put(_path(farm, name, "versions", version), {}).json()
     url = made.get("properties", made)["storageUrl"]
-    with archive.open("rb") as content, BlobClient.from_blob_url(url) as blob:
-        blob.upload_blob(content, overwrite=True)
+    blobs.upload(url, archive)
     farm.post(_path(farm, name, "versions", version, "activate"), {"format": "zip"})
     if default:
         _change(farm, name, {"defaultVersion": version})

@@ -14,7 +14,6 @@ import typer
 
 from orchestrator.cli import folder, leftovers, output
 from orchestrator.cli.errors import CliError, Exit
-from orchestrator.cli.farm import START_SECONDS, FarmProcess, Options, make_folder
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
 from orchestrator.drivers import procfs
@@ -51,6 +50,11 @@ def up(
     if detach:
         _detach(place, key, redis, account, _arguments(driver, host, port, fsync, workers))
         return
+    from orchestrator.cli.farm import (  # the whole farm is slow to load; the other commands do without
+        FarmProcess,
+        Options,
+    )
+
     options = Options(place, account, key or None, host, port, driver, redis or None, fsync, workers)
     asyncio.run(FarmProcess(options).run())
 
@@ -62,7 +66,7 @@ def _arguments(driver: str, host: str, port: int, fsync: Fsync, workers: int) ->
 
 def _detach(place: Path, key: str | None, redis: str | None, account: str, arguments: list[str]) -> None:
     """The same command in a session of its own. What is secret goes by environment: anybody may read arguments."""
-    make_folder(place)
+    folder.make_folder(place)
     (place / folder.LOGS).mkdir(mode=0o700, exist_ok=True)
     secret = {
         "FARM_DATA_DIR": str(place),
@@ -80,7 +84,7 @@ def _detach(place: Path, key: str | None, redis: str | None, account: str, argum
             stderr=out,
             start_new_session=True,
         )
-    until = time.monotonic() + 2 * START_SECONDS
+    until = time.monotonic() + 2 * folder.START_SECONDS
     while process.poll() is None and time.monotonic() < until:
         text = said.read_text()
         if text.startswith("ready "):

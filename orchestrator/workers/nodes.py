@@ -18,8 +18,8 @@ from orchestrator.workers.context import BENCH, Context
 
 log = structlog.get_logger("worker")
 
-ALIVE = {"idle", "running", "waitingforstarttask", "starttaskfailed"}
-"""States of a node that has an agent."""
+ALIVE = {"idle", "running", "offline", "waitingforstarttask", "starttaskfailed"}
+"""States of a node whose agent has spoken."""
 
 
 def reconcile_pool(number: int) -> None:
@@ -41,6 +41,9 @@ async def reconcile(context: Context, number: int) -> bool:
     await _remove_strays(context, (h for h in handles.values() if h.pool == number), nodes)
     if pool is None:
         return False
+    # Nobody else starts nodes of this pool now: one that is starting, or about to reboot, has an agent or has lost it.
+    if await _give_up_dead(context, handles.values(), nodes, ALIVE | {"starting", "rebooting"}):
+        nodes = await context.store.nodes.of_pool(number)
     plan = resize.plan(pool, nodes, await _room(context, pool, nodes))
     await _carry_out(context, pool, plan, handles)
     if pool.state != "deleting" or not await context.store.pools.gone(number):
@@ -56,13 +59,20 @@ async def sweep_strays(context: Context, _: int) -> bool:
     handles = await context.on_thread(context.driver.list)
     nodes = await context.store.nodes.all()
     await _remove_strays(context, handles, nodes)
-    dead = {(handle.node, handle.boot) for handle in handles if not handle.alive}
-    for node in nodes:
-        # A node that is starting may be in the hands of another worker, its agent not yet made.
-        if (node.number, node.boot) in dead and node.state in ALIVE:
-            log.warning("node_dead", node=node.id, boot=node.boot)
-            await context.store.nodes.lose(node.number, node.boot)
+    # A node that is starting may be in the hands of another worker, its agent not yet made.
+    await _give_up_dead(context, handles, nodes, ALIVE)
     return False
+
+
+async def _give_up_dead(context: Context, handles: Iterable[Handle], nodes: list[Node], states: set[str]) -> int:
+    """Nodes in these states whose agents are known to be dead need not be waited for; returns how many."""
+    dead = {(handle.node, handle.boot) for handle in handles if not handle.alive}
+    lost = 0
+    for node in nodes:
+        if (node.number, node.boot) in dead and node.state in states:
+            log.warning("node_dead", node=node.id, boot=node.boot)
+            lost += await context.store.nodes.lose(node.number, node.boot)
+    return lost
 
 
 async def _remove_strays(context: Context, handles: Iterable[Handle], nodes: list[Node]) -> None:
@@ -124,7 +134,8 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
         return
     await store.nodes.redis(lambda _: store.access.grant(node.number, boot))
     try:
-        await context.on_thread(driver.restart, boot_of(context, pool, node, boot), wipe)
+        told = boot_of(context, pool, node, boot)
+        await (context.on_thread(driver.restart, told, wipe) if before else context.on_thread(driver.create, told))
         log.info("node_booted", node=node.id, boot=boot, was=node.state)
     except DriverError as error:
         log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)

@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from redis import Redis
 from workers_support import ACCOUNT, SECRET, add_pool, worker_context
 
+from agent.contract import queues
 from agent.contract.boot import Boot
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import NewTask
@@ -221,3 +223,73 @@ async def test_two_workers_at_once_make_no_node_twice(context):
 
     nodes = await context.store.nodes.of_pool(pool.number)
     assert len(nodes) == len(context.driver.boots) == 5
+
+
+@pytest.mark.parametrize("state", ["starting", "idle", "offline", "starttaskfailed", "rebooting"])
+async def test_a_node_whose_agent_is_known_to_be_dead_starts_anew_without_being_waited_for(context, state):
+    pool = await add_pool(context, "p", 2)
+    await reconcile(context, pool.number)
+    await context.store.redis.hset(context.store.keys("node", node=1), mapping={"state": state, "running": 1})
+    context.driver.dead = {1}
+
+    await reconcile(context, pool.number)
+
+    assert [node.boot for node in await context.store.nodes.of_pool(pool.number)] == [2, 1]
+    assert await states(context, pool) == {1: "starting", 2: "starting"}
+
+
+async def test_an_unusable_node_is_not_started_again_and_again(context):
+    context.driver.broken = {1: "DiskFull"}
+    pool = await add_pool(context, "p", 1)
+    await reconcile(context, pool.number)
+    context.driver.broken = {}
+
+    await reconcile(context, pool.number)
+
+    assert await states(context, pool) == {1: "unusable"}
+    assert context.driver.boots == {}
+
+
+async def test_the_sweep_of_a_worker_that_starts_leaves_nodes_alone_that_another_one_is_starting(context):
+    pool = await add_pool(context, "p", 2)
+    await reconcile(context, pool.number)
+    await context.store.redis.hset(context.store.keys("node", node=2), "state", "idle")
+    context.driver.dead = {1, 2}
+
+    await sweep_strays(context, 0)
+
+    assert await states(context, pool) == {1: "starting", 2: "unknown"}
+
+
+async def test_a_reimaged_node_loses_its_files(context):
+    pool = await add_pool(context, "p", 2)
+    await reconcile(context, pool.number)
+    await context.store.redis.hset(context.store.keys("node", node=2), "state", "reimaging")
+
+    await reconcile(context, pool.number)
+
+    assert context.driver.wiped == [2]
+    assert [node.boot for node in await context.store.nodes.of_pool(pool.number)] == [1, 2]
+
+
+@pytest.mark.parametrize("way", ["reboot", "removal"])
+async def test_an_agent_may_say_its_last_words_and_they_do_not_stay_in_redis(context, redis_url, way):
+    pool = await add_pool(context, "p", 1)
+    await reconcile(context, pool.number)
+    events, spoken = queues.events(ACCOUNT, 1, 1), []
+
+    def speak(node: int) -> None:
+        agent = Redis.from_url(context.store.access.url(node, 1))
+        spoken.append(agent.rpush(events, b"goodbye"))
+        agent.close()
+
+    context.driver.last_words = speak
+    if way == "reboot":
+        await context.store.redis.hset(context.store.keys("node", node=1), "state", "rebooting")
+    else:
+        await context.store.pools.resize("p", 0, None, 900_000_000)
+
+    await reconcile(context, pool.number)
+
+    assert len(spoken) == 1
+    assert not await context.store.redis.exists(events)

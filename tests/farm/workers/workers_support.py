@@ -1,7 +1,7 @@
 """What tests of workers share: a context on a real store with a driver that only remembers."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,10 @@ SECRET = b"s" * 32
 
 
 class RememberedNodes:
-    """A driver without processes. `broken` maps node numbers to the code they fail with."""
+    """A driver without processes. `broken` maps node numbers to the code they fail with.
+
+    `last_words` is called as an agent would speak that is being ended.
+    """
 
     name = "remembered"
     capabilities: frozenset[str] = frozenset()
@@ -28,6 +31,7 @@ class RememberedNodes:
         self.dead: set[int] = set()
         self.broken: dict[int, str] = {}
         self.wiped: list[int] = []
+        self.last_words: Callable[[int], object] = lambda node: None
         self._lock = threading.Lock()
 
     def create(self, node: Boot) -> None:
@@ -36,6 +40,7 @@ class RememberedNodes:
     def restart(self, node: Boot, wipe: bool) -> None:
         if node.node in self.broken:
             raise DriverError(self.broken[node.node], "it would not start")
+        self.last_words(node.node)
         with self._lock:
             self.boots[node.node] = node
             self.dead.discard(node.node)
@@ -45,6 +50,7 @@ class RememberedNodes:
     def remove(self, node: int) -> None:
         if node in self.broken:
             raise DriverError(self.broken[node], "it would not go")
+        self.last_words(node)
         with self._lock:
             self.boots.pop(node, None)
 

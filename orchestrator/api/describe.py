@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from orchestrator.api import answers
 from orchestrator.api.wire.kinds import schemas
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def install(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             known = document.setdefault("components", {}).setdefault("schemas", {})
-            known.update({"Error": _ERROR, **schemas()})
+            known.update({"Error": _ERROR, **schemas(), **answers.schemas()})
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -74,7 +75,8 @@ def _parameter(where: str, name: str, schema: dict[str, Any], required: bool = T
 def _answer(op: "Operation") -> dict[str, Any]:
     described: dict[str, Any] = {"description": "Done."}
     if op.answer:
-        described["content"] = {"application/json": {"schema": {"type": "object"}}}
+        whole = answers.many(op.answer) if op.listing or op.many else answers.one(op.answer)
+        described["content"] = {"application/json": {"schema": whole}}
     return described
 
 

@@ -36,6 +36,7 @@ class Operation:
     schema: dict[str, Any] | None = None  # of a request body that is the farm's own
     answer: str = ""  # kind of the answer, as wire.render names it
     listing: bool = False
+    many: bool = False  # a list that is not paged
     status: int = 200
     versioned: bool = True  # the farm's own calls need no api-version
 

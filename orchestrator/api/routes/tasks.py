@@ -25,7 +25,9 @@ NEED_JOB = frozenset({"dependsOn", "exitConditions"})
 """Members that only the job can allow."""
 
 
-@operation(router, "POST", "/jobs/{jobId}/addtaskcollection", body="task_collection", answer="task_add_result")
+@operation(
+    router, "POST", "/jobs/{jobId}/addtaskcollection", body="task_collection", answer="task_add_result", many=True
+)
 async def add_task_collection(call: Call) -> Response:
     """Add up to 100 tasks; each has its own outcome in the answer."""
     job_id = call.job_id

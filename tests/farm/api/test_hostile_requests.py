@@ -26,6 +26,7 @@ import schemathesis
 from farm_support import redis_server, wait_until
 from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import response_schema_conformance
 from served_api import NEWEST, POOL, SIGNED, free_port
 
 from orchestrator import wiring
@@ -151,6 +152,7 @@ def test_no_request_breaks_the_server_or_changes_anything_by_an_error(served, ca
     answer = case.call(base_url=served.url, auth=served.auth, timeout=60, allow_redirects=False)
     assert answer.status_code < 500, answer.text
     if answer.status_code < 400:
+        case.validate_response(answer, checks=(response_schema_conformance,))
         return
     assert served.state() == before, "an error changed the state"
     if case.method.upper() != "HEAD" and answer.status_code != 304:

@@ -1,8 +1,11 @@
 """Random histories must leave the Lua on a real Redis and the pure model in the same state, after every step."""
 
 import asyncio
+import contextlib
+from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -44,6 +47,7 @@ ENDS = [
 class Histories(RuleBasedStateMachine):
     url = ""
     loop: asyncio.AbstractEventLoop
+    edits: ClassVar[dict[str, str]] = {}
 
     @initialize(
         main=st.sampled_from(sorted(POOLS)),
@@ -54,7 +58,7 @@ class Histories(RuleBasedStateMachine):
     )
     def begin(self, main, nodes, late, tasks, second):
         """Two jobs that share a pool with some nodes; the histories are about what happens to them."""
-        self.both = Both(self.loop, self.url)
+        self.both = Both(self.loop, self.url, self.edits)
         self.model = self.both.model
         for pool in POOLS:
             self.both.add_pool(pool)
@@ -244,7 +248,7 @@ class Histories(RuleBasedStateMachine):
         self.both.report(node, ["back", *data.draw(st.sampled_from(sorted(node.held))), "its disk is full"])
         self.after()
 
-    @precondition(lambda self: any(node.boot for node in self.model.nodes.values()))
+    @precondition(lambda self: not self.edits and any(node.boot for node in self.model.nodes.values()))
     @rule(data=st.data(), behind=st.integers(0, 2))
     def a_node_tells_what_it_holds(self, data, behind):
         node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.boot]), label="node")
@@ -330,3 +334,42 @@ def loop():
 @pytest.mark.timeout(600)
 def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
     run_state_machine_as_test(type("OnThisRedis", (Histories,), {"url": redis_url, "loop": loop}))
+
+
+@pytest.mark.timeout(600)
+def test_a_small_budget_changes_nothing_but_the_number_of_messages(redis_url, loop):
+    """Steps go on where the last call ended; the engine is rung for them."""
+    small = {"SCHEDULE_BUDGET = 100": "SCHEDULE_BUDGET = 2"}
+    machine = type("OnASmallBudget", (Histories,), {"url": redis_url, "loop": loop, "edits": small})
+    run_state_machine_as_test(machine, settings=settings(max_examples=max(20, settings().max_examples // 3)))
+
+
+@pytest.mark.timeout(300)
+def test_dependency_work_that_is_cut_into_pieces_frees_the_same_tasks(redis_url, loop):
+    """No node takes tasks away, so what is ready in the end does not depend on the order in which it became so."""
+    tasks = st.lists(st.sampled_from(TASK_IDS), min_size=1, max_size=6)
+    ids, spans = st.lists(st.sampled_from(PARENTS), max_size=4), st.lists(st.sampled_from(SPANS), max_size=3)
+
+    @given(steps=st.lists(st.tuples(st.sampled_from(["add", "add", "end", "delete"]), tasks, ids, spans), max_size=12))
+    def pieces_come_to_the_same(steps):
+        small = {"DEPENDENCY_BUDGET = 500": "DEPENDENCY_BUDGET = 2"}
+        with contextlib.closing(Both(loop, redis_url, small)) as both:
+            both.add_job(Job(0, "j", "pool-a", 0, -1, 0, True, "noaction", "noaction", 0))
+            job = both.model.job("j")
+            for what, names, parents, ranges in steps:
+                one_step(both, job, what, names, parents, ranges)
+            both.delete_job(job)
+            both.step(job)
+            both.compare()
+
+    def one_step(both, job, what, names, parents, ranges):
+        if what == "add":
+            new = [Task(0, 0, name, conditions=CONDITIONS["satisfy"]) for name in names]
+            both.add_tasks(job, [(task, parents, ranges) for task in new])
+        for task in [found for found in map(job.named, sorted(set(names))) if found and what != "add"]:
+            if task.number in job.tasks:
+                (both.delete if what == "delete" else both.terminate)(job, task)
+        both.compare()
+        both.tick()
+
+    pieces_come_to_the_same()

@@ -12,11 +12,12 @@ BIN        := .venv/bin
 SOURCES    := pyproject.toml constraints.txt
 CONTAINER  := $(if $(shell find tests/container -name 'test_*.py' 2>/dev/null),tests/container)
 
-.PHONY: help demo test check lint fast bench tools clean
+.PHONY: help demo test nightly check lint fast bench tools clean
 
 help:
 	@echo "make demo   install into .venv, start a farm, render an animation on it"
 	@echo "make test   install what tests need, then every check and every test"
+	@echo "make nightly  the tests that need minutes and gigabytes"
 	@echo "make check  lint, layering, fast tests"
 	@echo "make bench  the measurements in bench/"
 	@echo "make clean  remove .venv and what tools left behind"
@@ -26,6 +27,10 @@ demo: .venv/demo.stamp
 
 test: .venv/test.stamp tools lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/fast tests/farm $(CONTAINER)
+
+# What takes minutes and gigabytes of disk.
+nightly: .venv/test.stamp
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/nightly
 
 check: .venv/test.stamp lint fast
 

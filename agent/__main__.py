@@ -5,6 +5,7 @@ Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 super
 
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,11 @@ def main(arguments: list[str]) -> int:
     logging.getLogger(__name__).info(
         "agent up", extra={"boot": boot.boot, "pool": boot.pool_id, "uid_base": boot.uid_base}
     )
-    return asyncio.run(_run(boot, settings, directories))
+    status = asyncio.run(_run(boot, settings, directories))
+    logging.shutdown()
+    sys.stderr.flush()
+    # a transfer thread may wait for a silent peer for half a minute; nothing of it is wanted any more
+    os._exit(status)
 
 
 if __name__ == "__main__":

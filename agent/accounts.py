@@ -3,6 +3,9 @@
 A node owns a range of 100 numeric users: the first is the pool-scope auto
 user, then come the pool's named user accounts, and the upper half serves
 task-scope auto users, one per running task. No account is made on the host.
+All of them, elevated ones too, have one group, as on the service: what an
+elevated start task copies to the shared directory with the usual mode 0770,
+the node's tasks can use. Task directories are closed to the group.
 """
 
 from dataclasses import dataclass
@@ -18,10 +21,11 @@ TASK_USER = "_azbatchtask"
 
 @dataclass(frozen=True)
 class Account:
-    """A user of tasks. `uid` None: the agent's own user; `lasting`: outlives the task."""
+    """A user of tasks and its group. `uid` None: the agent's own user; `lasting`: outlives the task."""
 
     name: str
     uid: int | None
+    gid: int = 0
     admin: bool = False
     lasting: bool = True
 
@@ -90,7 +94,7 @@ class Accounts:
     def _admin(self, name: str) -> Account:
         if not self._root:
             raise NoAccount("elevation to admin needs a node whose agent runs as root; this node's agent does not")
-        return Account(name, 0, admin=True)
+        return Account(name, 0, self._base, admin=True)
 
     def _of_task(self) -> Account:
         if not self._switches:
@@ -98,9 +102,9 @@ class Accounts:
         if not self._free:
             raise TaskUsersBusy
         uid = self._free.pop()
-        return Account(f"{TASK_USER}_{uid - self._base}", uid, lasting=False)
+        return Account(f"{TASK_USER}_{uid - self._base}", uid, self._base, lasting=False)
 
     def _nonadmin(self, name: str, offset: int) -> Account:
         if self._switches:
-            return Account(name, self._base + offset)
+            return Account(name, self._base + offset, self._base)
         return Account(self._agent_user, 0 if self._root else None, admin=self._root)

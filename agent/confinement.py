@@ -57,19 +57,20 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def become(uid: int, admin: bool) -> None:
+def become(uid: int, gid: int, admin: bool) -> None:
     """Take on a numeric user and its group, and give up what it must not have, for good.
 
     Args:
-        uid: the user and group; 0 stays root, with few capabilities.
+        uid: the user; 0 stays root, with few capabilities.
+        gid: its only group, but for root's own.
         admin: children may gain privileges by set-user-id programs.
     """
     kept = ADMIN_CAPABILITIES if admin else ()
     for capability in range(_last_capability() + 1):
         if capability not in kept:
             _prctl(_PR_CAPBSET_DROP, capability)
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
+    os.setgroups([0] if uid == 0 else [])
+    os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     _set_capabilities(kept if uid == 0 else ())
     if not admin:

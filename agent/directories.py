@@ -10,6 +10,7 @@ import itertools
 import os
 from pathlib import Path
 
+from agent.accounts import Account
 from agent.assignment import Job, Work
 from agent.contract import layout
 
@@ -50,7 +51,7 @@ class Directories:
         for path in (self.trash, self.logs, f"{self.volatile}/{_JOBS}"):
             os.makedirs(path, mode=0o700, exist_ok=True)
 
-    def task(self, work: Work, uid: int | None) -> str:
+    def task(self, work: Work, account: Account) -> str:
         """A clean directory for an attempt, owned by its user; answers its path.
 
         Raises:
@@ -58,13 +59,15 @@ class Directories:
         """
         job = self._jobs.get(work.job.number) or self._job(work.job)
         path = f"{job}/{layout.segment(work.id)}"
-        self._fresh(path, uid)
+        self._fresh(path, account)
         return path
 
-    def start_task(self, uid: int | None) -> str:
+    def start_task(self, account: Account) -> str:
         """A clean directory for the start task. Other users may read it (spec/behaviour.md, 17)."""
-        self._fresh(self.startup, uid)
-        os.chmod(self.startup, 0o755)
+        self._fresh(self.startup, account)
+        self._fresh(f"{self.startup}/wd", account)
+        for path in (f"{self.startup}/wd", self.startup):
+            os.chmod(path, 0o755)
         return self.startup
 
     def retire(self, path: str) -> None:
@@ -112,17 +115,17 @@ class Directories:
     def _marker(self, job_id: str) -> Path:
         return Path(self.volatile, _JOBS, layout.segment(job_id))
 
-    def _fresh(self, path: str, uid: int | None) -> None:
+    def _fresh(self, path: str, account: Account) -> None:
         try:
-            os.mkdir(path, 0o770)
+            os.mkdir(path, 0o700)
         except FileExistsError:
             self.discard(path)
-            os.mkdir(path, 0o770)
+            os.mkdir(path, 0o700)
         except FileNotFoundError:  # the job's directory was removed behind our back
             os.makedirs(path, mode=0o755)
-            os.chmod(path, 0o770)
-        if uid:
-            os.chown(path, uid, uid)
+            os.chmod(path, 0o700)
+        if account.uid is not None:
+            os.chown(path, account.uid, account.gid)
 
     def _lock(self) -> None:
         """Held until this process ends; its children do not inherit it."""

@@ -170,7 +170,7 @@ class Runner:
             self._perform(self.core.failed(key, failure(PRE, "TaskSchedulingConstraintFailed", str(error)), _now()))
             return None
         try:
-            directory = self._directories.task(work, account.uid)
+            directory = self._directories.task(work, account)
         except (OSError, ValueError) as error:
             self._accounts.release(account)
             code = "DiskFull" if getattr(error, "errno", 0) == 28 else "ResourceDirectoryCreateFailed"

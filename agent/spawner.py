@@ -28,6 +28,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgpack
 
@@ -294,12 +295,19 @@ def _exit(command: Command, status: int, usage: resource.struct_rusage) -> list:
     ]  # fmt: skip
 
 
-def run(agent: socket.socket, uid: int | None, admin: bool, file_size: int, namespaced: bool) -> None:
+class Who(NamedTuple):
+    """Whom to become: numeric user and group, and whether its tasks are elevated."""
+
+    uid: int
+    gid: int
+    admin: bool
+
+
+def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool) -> None:
     """Become the spawner of one user and serve until the agent goes.
 
     Args:
-        uid: numeric user; None: stay who we are.
-        admin: tasks are elevated.
+        who: None: stay who we are.
         file_size: bytes a task's file may have; 0: no limit.
         namespaced: this is the first process of a new PID namespace.
     """
@@ -310,8 +318,8 @@ def run(agent: socket.socket, uid: int | None, admin: bool, file_size: int, name
     os.umask(0o022)
     if file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
-    if uid is not None:
-        confinement.become(uid, admin)
+    if who is not None:
+        confinement.become(*who)
     confinement.hide()
     if namespaced:
         confinement.die_with_parent()
@@ -324,32 +332,32 @@ def run(agent: socket.socket, uid: int | None, admin: bool, file_size: int, name
 
 
 def main(arguments: list[str]) -> int:
-    """Started by the agent: socket, uid or -1, admin, file size, whether to try a PID namespace."""
-    fd, uid, admin, file_size, namespaced = map(int, arguments)
+    """Started by the agent: socket, uid or -1, gid, admin, file size, whether to try a PID namespace."""
+    fd, uid, gid, admin, file_size, namespaced = map(int, arguments)
     agent = socket.socket(fileno=fd)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # a terminal's Ctrl-C is the agent's to handle; a handler, unlike SIG_IGN, does not pass to tasks
         signal.signal(signum, lambda *_: None)
-    who = None if uid < 0 else uid
+    who = None if uid < 0 else Who(uid, gid, bool(admin))
     if not namespaced:
-        run(agent, who, bool(admin), file_size, False)
+        run(agent, who, file_size, False)
         return 0
     confinement.die_with_parent()
     try:
         confinement.isolate()
     except OSError:
         return NO_NAMESPACE
-    return _lead(agent, who, bool(admin), file_size)
+    return _lead(agent, who, file_size)
 
 
-def _lead(agent: socket.socket, uid: int | None, admin: bool, file_size: int) -> int:
+def _lead(agent: socket.socket, who: Who | None, file_size: int) -> int:
     """Fork the first process of the namespace and wait for it."""
     pid = os.fork()
     if pid == 0:
         try:
-            run(agent, uid, admin, file_size, True)
+            run(agent, who, file_size, True)
         except OSError as error:
-            print(f"spawner of user {uid}: {error}", file=sys.stderr, flush=True)
+            print(f"spawner of {who}: {error}", file=sys.stderr, flush=True)
             os._exit(NO_NAMESPACE if error.errno == errno.EPERM else 1)
         os._exit(0)
     agent.close()

@@ -38,7 +38,7 @@ class Spawner:
         self.uid = account.uid
         self.running: set[int] = set()
         self.closed = False
-        self._admin = account.admin
+        self._account = account
         self._file_size = file_size
         self._handlers, self._mark = handlers, mark
         self._namespaced = account.uid is not None
@@ -97,7 +97,8 @@ class Spawner:
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
         arguments = [
-            theirs.fileno(), -1 if self.uid is None else self.uid, int(self._admin),
+            theirs.fileno(), -1 if self.uid is None else self.uid,
+            self._account.gid, int(self._account.admin),
             self._file_size, int(self._namespaced),
         ]  # fmt: skip
         # -I -S -c: nothing of the caller's environment or site files, and only the imports that it needs

@@ -99,7 +99,7 @@ class Startup:
             return failure(PRE, "CommandLaunchFailed", str(error))
         except NoAccount as error:
             return failure(PRE, "TaskSchedulingConstraintFailed", str(error))
-        directory = self._directories.start_task(account.uid)
+        directory = self._directories.start_task(account)
         self._report(["start", json.dumps({**info, "state": "running", "startAgeUs": 0})], None)
         try:
             if task.get("resourceFiles"):

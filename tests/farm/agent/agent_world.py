@@ -142,7 +142,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _list(self, container, prefix):
         names = sorted(name for known, name in self.world.blobs if known == container and name.startswith(prefix))
         rows = "".join(
-            f"<Blob><Name>{escape(name)}</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>"
+            f"<Blob><Name>{escape(name)}</Name><Properties><BlobType>BlockBlob</BlobType></Properties></Blob>"
             for name in names
         )
         body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{rows}</Blobs><NextMarker/></EnumerationResults>"

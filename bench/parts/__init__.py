@@ -1,0 +1,1 @@
+"""What the measurements share: a farm, a client, CPU accounting, peers, a floor."""

@@ -69,8 +69,9 @@ class Gate:
         auth.check(request, self._farm.settings.account, keys.values(), time.time_ns() // 1000)
 
     async def _answer(self, error: Exception, scope: Any, receive: Any, exchange: "Exchange") -> None:
-        answer = errors.translate(error)
-        if answer is None and not isinstance(error, Broken):
+        broke_off = isinstance(error, Broken)
+        answer = errors.busy("The node broke its answer off.", 2.0) if broke_off else errors.translate(error)
+        if answer is None:
             log.exception("request failed", request_id=exchange.request_id, method=scope["method"], path=exchange.path)
         if exchange.status:  # too late for a body: the server cuts the line when the answer is not whole
             exchange.note = f"broke off: {error}"
@@ -117,7 +118,9 @@ class Exchange:
 
     def finish(self) -> None:
         """Write the line about this request; what could open anything is taken out of the query."""
-        log.info(
+        write = log.debug if self.path == "/health" and self.status == 200 else log.info
+        named = {name.removesuffix("Id"): value for name, value in self._scope.get("path_params", {}).items()}
+        write(
             "request",
             request_id=self.request_id,
             method=self._scope["method"],
@@ -125,6 +128,7 @@ class Exchange:
             query=_SECRET.sub(r"\1REDACTED", self.query).encode("utf-8", "replace").decode(),
             status=self.status,
             ms=round((time.perf_counter() - self._began) * 1000, 2),
+            **{name: value for name, value in named.items() if name in ("pool", "node", "job", "task")},
             **({"note": self.note} if self.note else {}),
         )
 

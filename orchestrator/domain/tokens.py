@@ -17,4 +17,4 @@ def read_node_token(secret: bytes, account: str, token: str) -> tuple[int, int] 
         expected = node_token(secret, account, node, int(boot))
     except ValueError:
         return None
-    return (node, int(boot)) if hmac.compare_digest(expected, token) else None
+    return (node, int(boot)) if hmac.compare_digest(expected.encode(), token.encode()) else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 from email.utils import formatdate
 
@@ -47,7 +48,8 @@ async def test_only_health_and_openapi_answer_without_a_key(api):
 
 
 async def test_node_traffic_needs_the_token_of_a_current_boot(api):
-    for header in ({}, {"authorization": "Bearer n1.1.00"}, {"authorization": "SharedKey farm:AAAA"}):
+    wrong = ("Bearer n1.1.00", "Bearer n1.1.\u00e9".encode(), "Bearer n" + "9" * 5000 + ".1.0", "SharedKey farm:AAAA")
+    for header in ({}, *({"authorization": text} for text in wrong)):
         answer = await api.http.post(api.url + "/nodefarm/v1/node/publish", json={}, headers=header)
         error(answer, *((403, "AuthenticationFailed") if header else (400, "MissingRequiredHeader")))
     error(await api("POST", "/nodefarm/v1/node/publish", {}), 403, "AuthenticationFailed")
@@ -214,6 +216,46 @@ async def test_broken_escapes_and_odd_targets_never_break_the_server(api):
         signed = await api("GET", target)
         assert signed.status_code < 500
         assert signed.status_code == 200 or signed.json()["code"]
+
+
+NOISE = (
+    """GET|POST|PUT|/|/pools|/jobs/j/tasks/t/files/|%|%2F|%00|%ff|?|&|=|$filter|api-version=2025-06-01|
+ HTTP/1.1~|~|~~|Host: x~|Content-Length: 5~|Content-Length: -1~|Transfer-Encoding: chunked~|\x00|\xff|{}|5~|: |
+Authorization: SharedKey farm:|Authorization: Bearer n1.1.0~|ocp-date: |Expect: 100-continue~|Connection: close~|
+Upgrade: h2c~""".replace("\n", "")
+    .replace("~", "\n")
+    .split("|")
+)
+
+
+async def test_noise_on_the_line_never_breaks_the_server(api):
+    dice = random.Random(7)
+    answered = 0
+    for _ in range(300):
+        noise = "".join(dice.choices(NOISE, k=dice.randint(1, 14)))
+        head = dice.choice(["", "GET /pools HTTP/1.1\n", "POST /nodefarm/v1/node/publish HTTP/1.1\nHost: x\n"])
+        answer = await said(api, head + noise + dice.choice(["", "\n\n"]))
+        assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 1")), (noise, answer)
+        assert b"\r\n\r\nHTTP/1.1 5" not in answer
+        answered += bool(answer)
+    assert answered > 150
+    assert (await api("GET", "/pools")).status_code == 200
+    assert not [line for line in api.logs if line["log_level"] == "error"]
+
+
+async def said(api, text: str) -> bytes:
+    """What the server answers to these bytes before it closes or falls silent."""
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(text.replace("\n", "\r\n").encode("latin-1"))
+    writer.write_eof()
+    try:
+        async with asyncio.timeout(0.05):
+            return await reader.read()
+    except (TimeoutError, ConnectionError):
+        return b""
+    finally:
+        writer.close()
 
 
 async def test_links_name_the_host_that_the_client_used(api):

@@ -72,7 +72,8 @@ def _states(counts_: dict[str, int]) -> str:
 
 def logs(
     process: Annotated[
-        list[str] | None, typer.Argument(metavar="[PROCESS...]", help="api, engine, worker, redis; default: all.")
+        list[str] | None,
+        typer.Argument(metavar="[PROCESS...]", help="api, engine, worker, redis, node, node-7; default: all."),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="The farm's folder.", envvar="FARM_DATA_DIR")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
@@ -83,10 +84,10 @@ def logs(
     json: Json = False,
 ) -> None:
     """Show the logs of the farm's own processes, in the order of time."""
-    place = (data_dir or folder.default()) / folder.LOGS
+    place = data_dir or folder.default()
     book = Logbook(place, process or [], {"request": request, "job": job, "task": task})
     if not book.files():
-        raise CliError(f"no logs in {place}", Exit.NOT_FOUND)
+        raise CliError(f"no logs of these processes in {place}", Exit.NOT_FOUND)
     for record in book.last(lines):
         _print(record, json)
     while follow:

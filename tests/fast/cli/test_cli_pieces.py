@@ -146,18 +146,32 @@ def test_lines_that_are_not_json_become_events(tmp_path):
 
 def test_the_logbook_merges_by_time_filters_and_goes_on(tmp_path):
     def write(name, *records):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         with (tmp_path / name).open("a") as out:
             out.writelines(json.dumps(record) + "\n" for record in records)
 
-    write("api.log", {"timestamp": "1", "event": "a", "job": "j"}, {"timestamp": "3", "event": "c", "job": "k"})
-    write("engine.log", {"timestamp": "2", "event": "b", "job_id": "j"})
+    write("logs/api.log", {"timestamp": "1", "event": "a", "path": "/jobs/j/tasks"}, {"timestamp": "3", "event": "c"})
+    write("logs/engine.log", {"timestamp": "4", "event": "d", "job_id": "j"})
+    write("nodes/7/agent.out", {"time": "2", "event": "b", "job": "j"})
     book = Logbook(tmp_path, [], {"job": "j"})
 
-    assert [one["event"] for one in book.last(10)] == ["a", "b"]
-    write("engine.log", {"timestamp": "4", "event": "d", "jobId": "j"})
-    assert [(one["process"], one["event"]) for one in book.new()] == [("engine", "d")]
+    assert [(one["process"], one["event"]) for one in book.last(10)] == [("api", "a"), ("node-7", "b"), ("engine", "d")]
+    write("logs/engine.log", {"timestamp": "5", "event": "e", "jobId": "j"})
+    assert [(one["process"], one["event"]) for one in book.new()] == [("engine", "e")]
     assert book.new() == []
-    assert [path.stem for path in Logbook(tmp_path, ["engine"], {}).files()] == ["engine"]
+    assert list(Logbook(tmp_path, ["engine", "node"], {}).files().values()) == ["engine", "node-7"]
+
+
+def test_the_logbook_begins_a_file_anew_that_was_cut(tmp_path):
+    (tmp_path / "logs").mkdir()
+    path = tmp_path / "logs/api.log"
+    path.write_text('{"timestamp": "1", "event": "long enough"}\n')
+    book = Logbook(tmp_path, [], {})
+    book.last(1)
+
+    path.write_text('{"event": "x"}\nhalf')
+
+    assert [one["event"] for one in book.new()] == ["x"]
 
 
 def test_redis_is_told_its_password_by_a_file_that_only_its_owner_reads(tmp_path):

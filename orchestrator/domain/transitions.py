@@ -55,6 +55,7 @@ def _node_table() -> Table:
         ("reimaging", "restarted"): "starting",
         ("unknown", "restarted"): "starting",
         ("unknown", "broke"): "unusable",
+        ("unknown", "ready"): "idle",
         ("preempted", "restarted"): "creating",
         ("leavingpool", "removed"): GONE,
         ("leavingpool", "left"): "leavingpool",
@@ -143,3 +144,11 @@ def states(kind: str) -> frozenset[str]:
 def moves(kind: str) -> frozenset[tuple[str, str]]:
     """All (from, to) pairs that one event may cause."""
     return frozenset((state, after) for (state, _), after in TABLES[kind].items())
+
+
+def reachable(kind: str, state: str) -> frozenset[str]:
+    """Every state that any number of events may lead to, this one included."""
+    found = {state}
+    while grown := {after for before, after in moves(kind) if before in found} - found:
+        found |= grown
+    return frozenset(found)

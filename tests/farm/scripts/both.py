@@ -9,9 +9,10 @@ from agent.contract import queues
 from agent.contract.messages import pack
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import NewTask
+from orchestrator.domain.transitions import reachable
 from orchestrator.store import Store
 from orchestrator.store.invariants import CHECKS
-from orchestrator.store.invariants.reading import read
+from orchestrator.store.invariants.reading import Account, read
 from orchestrator.store.keys import prefix
 from orchestrator.store.scripts import source
 from tests.farm.scripts.comparing import differences
@@ -36,6 +37,7 @@ class Both:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, url: str, edits: dict[str, str] | None = None) -> None:
         self._loop, self.model, self._edits = loop, Model(), edits or {}
+        self._states: dict[tuple[str, str], str] = {}
         self.store: Store = self.run(self._open(url))
 
     def run(self, work: Awaitable[Any]) -> Any:
@@ -103,7 +105,19 @@ class Both:
         found = differences(state, self.model, whole_messages=not self._edits) + [
             problem for find in CHECKS for problem in find(state)
         ]
+        found += self._impossible(state)
         assert not found, "they disagree:\n  " + "\n  ".join(found)
+
+    def _impossible(self, state: Account) -> list[str]:
+        """Moves since the last look that the tables of spec/behaviour.md 1 do not know."""
+        now = {(kind, p[kind]): record["state"] for kind in ("pool", "job", "node") for p, record in state.all(kind)}
+        strange = [
+            f"{kind} {number} went from {self._states[kind, number]} to {after}"
+            for (kind, number), after in now.items()
+            if after not in reachable(kind, self._states.get((kind, number), after))
+        ]
+        self._states = now
+        return strange
 
     # -- pools and nodes ------------------------------------------------------------------------------------------
 

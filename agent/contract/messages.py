@@ -16,7 +16,7 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
            path is relative to the node's root; answered over HTTP to `reply`
     drain  on                                  no meaning to running tasks; informs only
 
-Event list (agent -> engine), a map with `v` and `items`, a list of arrays:
+Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 arrays, up to 1 MiB in all:
 
     ["up", info]                        first of a boot. info: ip, version, pid, boot_age_us
     ["start", info_json]                start task progress (startTaskInfo without times, see below)

@@ -16,6 +16,9 @@ local function set_aside(raw, why)
   call('LTRIM', K.bad_reports(), 0, 99)
 end
 
+-- What a node says is kept, but not at any length.
+local function short(text, most) return string.sub(text, 1, most or 2000) end
+
 local function is_count(v) return type(v) == 'number' and v >= 0 and v < 2 ^ 53 and v == math.floor(v) end
 local function is_attempt(i) return is_count(i[2]) and is_count(i[3]) and is_count(i[4]) end
 local function is_failure(f)
@@ -33,7 +36,7 @@ local VALID = {
   up = function(i) return type(i[2]) == 'table' end,
   start = function(i)
     local good, info = pcall(cjson.decode, type(i[2]) == 'string' and i[2] or '')
-    return good and type(info) == 'table'
+    return good and type(info) == 'table' and #i[2] <= 65536
   end,
   ready = function() return true end,
   hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
@@ -48,7 +51,8 @@ for _, raw in ipairs(raws) do
   if #items >= 500 then break end
   taken = taken + 1
   local good, message = pcall(cmsgpack.unpack, raw)
-  if #raw > 1048576 or not good or type(message) ~= 'table' or type(message.items) ~= 'table' or message.v ~= 1 then
+  if #raw > 1048576 or not good or type(message) ~= 'table' or type(message.items) ~= 'table' or message.v ~= 1
+    or #message.items > 500 then
     set_aside(raw, 'not a message of version 1')
   else
     for _, item in ipairs(message.items) do
@@ -111,8 +115,9 @@ local function on_end(item)
   if not fail then
     fail = {'pre', 'ServerError', 'Unknown', 'The agent gave no reason', ''}
   end
-  complete(j, T, t, {age = age, exit = exit, phase = fail[1], category = fail[2], code = fail[3], message = fail[4],
-    details = type(fail[5]) == 'string' and fail[5] or ''})
+  complete(j, T, t, {age = age, exit = exit, phase = short(fail[1], 100), category = short(fail[2], 100),
+    code = short(fail[3], 100), message = short(fail[4]),
+    details = type(fail[5]) == 'string' and #fail[5] <= 65536 and fail[5] or ''})
 end
 
 local function on_back(J, T, attempt, reason)
@@ -155,15 +160,15 @@ end
 
 local ON = {
   ['end'] = on_end,
-  back = function(i) on_back(i[2], i[3], i[4], type(i[5]) == 'string' and i[5] or 'the agent gave it back') end,
+  back = function(i) on_back(i[2], i[3], i[4], type(i[5]) == 'string' and short(i[5]) or 'the agent gave it back') end,
   note = function(i)
     local t = job(i[2]) and task(i[2], i[3])
-    if t and t[F.attempt] == i[4] and t[F.node] == N then tell(i[2], i[3], t, 'note', string.sub(i[5], 1, 1000)) end
+    if t and t[F.attempt] == i[4] and t[F.node] == N then tell(i[2], i[3], t, 'note', short(i[5])) end
   end,
   up = function(i)
     local info = i[2]
-    call('HSET', K.node(N), 'booted_at', now, 'agent_version', tostring(info.version or ''))
-    if type(info.ip) == 'string' then call('HSET', K.node(N), 'ip', info.ip) end
+    call('HSET', K.node(N), 'booted_at', now, 'agent_version', short(tostring(info.version or ''), 100))
+    if type(info.ip) == 'string' then call('HSET', K.node(N), 'ip', short(info.ip, 100)) end
   end,
   start = on_start,
   ready = function()
@@ -174,10 +179,10 @@ local ON = {
   end,
   hold = on_hold,
   bad = function(i)
-    for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. i[3], 'lost')) do queues[Q] = true end
+    for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. short(i[3]), 'lost')) do queues[Q] = true end
     holds = {}
     if n.state ~= 'leavingpool' then set_node_state(n, 'unusable') end
-    call('HSET', K.node(N), 'errors', cjson.encode({{code = i[2], message = i[3]}}))
+    call('HSET', K.node(N), 'errors', cjson.encode({{code = short(i[2], 100), message = short(i[3])}}))
   end,
 }
 for _, item in ipairs(items) do ON[item[1]](item) end

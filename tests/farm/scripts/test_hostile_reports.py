@@ -144,3 +144,18 @@ def test_an_attempt_of_another_node_cannot_be_ended(redis_url, loop):
 
     assert farm.of_honest() == before
     farm.both.close()
+
+
+def test_a_flood_in_one_message_is_set_aside_and_long_words_are_cut(redis_url, loop):
+    farm = Farm(loop, redis_url)
+    job, task, attempt = min(farm.liar.held)
+
+    farm.say(
+        msgpack.packb({"v": 1, "items": [["ready"]] * 501}),
+        msgpack.packb({"v": 1, "items": [["end", job, task, attempt, 0, None, ["pre", *["x" * 300_000] * 3], []]]}),
+    )
+
+    state = farm.both.run(read(farm.both.store.redis, ACCOUNT))
+    assert len(state.get("bad_reports")) == 1
+    assert len(state.get("task_failures", job=job)[str(task)]) < 3000
+    farm.both.close()

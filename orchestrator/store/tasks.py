@@ -21,6 +21,11 @@ def _row(new: NewTask) -> list[Any]:
     return [new.id, new.spec, new.slots, max_retry, new.affinity, flags, waiting]
 
 
+def _bytes(text: str | bool) -> bytes | None:
+    """What a script sent as it is stored; Lua's false is nothing."""
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else None
+
+
 class Tasks(Part):
     async def add(self, job_id: str, tasks: list[NewTask]) -> list[Added]:
         """Add up to 100 tasks; each has its own outcome, in the order given (TaskExists or none).
@@ -37,8 +42,8 @@ class Tasks(Part):
         Raises:
             Refused: JobNotFound, TaskNotFound.
         """
-        job, max_retry = await self._job(job_id)
-        return await self._existing(job, max_retry, task_id)
+        job, number, max_retry, spec, state, failure, node = await self.call("look_task", job=job_id, task=task_id)
+        return packing.task(job, number, spec, _bytes(state), _bytes(failure), node or "", max_retry)
 
     async def page(self, job_id: str, after: int = 0, limit: int = 1000) -> tuple[list[Task], int | None]:
         """Tasks by creation; a page may be short when many were deleted, the next begins where it ends."""
@@ -121,13 +126,6 @@ class Tasks(Part):
         if not raw:
             raise Refused("JobNotFound", f"The specified job does not exist: {job_id}")
         return int(number), int(raw)
-
-    async def _existing(self, job: int, max_retry: int, task_id: str) -> Task:
-        number = await self.redis(lambda r: r.hget(self.keys("task_ids", job=job), task_id.lower()))
-        tasks = await self._read(job, max_retry, [int(number)]) if number else []
-        if not tasks:
-            raise Refused("TaskNotFound", f"The specified task does not exist: {task_id}")
-        return tasks[0]
 
     async def _read(self, job: int, max_retry: int, numbers: list[int]) -> list[Task]:
         if not numbers:

@@ -6,7 +6,7 @@ Nothing here waits, reads a clock or touches the system: `now` is handed in
 (monotonic seconds) and effects are performed by runner.py.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from agent.assignment import Key, Work
@@ -175,6 +175,15 @@ class Core:
         if before == WAITING:
             return self._done(key, self._verdict(key), now)
         return [Stop(key, before, reason.why == "terminate")]
+
+    def retain(self, job: int, task: int, retention_s: float | None) -> bool:
+        """Change how long the directory of a task that is here will be kept; False when it is not here."""
+        key = self._current.get((job, task))
+        if key is None:
+            return False
+        attempt = self.attempts[key]
+        attempt.work = replace(attempt.work, retention_s=retention_s)
+        return True
 
     def kill_all(self, reason: Reason, now: float) -> list[tuple]:
         """End every attempt."""

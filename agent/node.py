@@ -147,7 +147,8 @@ class Node:
     def _keep(self, message: dict[str, Any]) -> None:
         retention_us = message["retention_us"]
         seconds = None if retention_us is None or retention_us >= assignment.UNLIMITED_US else retention_us / 1e6
-        self._retention.keep(message["J"], message["T"], seconds)
+        if not self._runner.core.retain(message["J"], message["T"], seconds):
+            self._retention.keep(message["J"], message["T"], seconds)
 
     def _drain(self, message: dict[str, Any]) -> None:
         _log.info("draining" if message["on"] else "no longer draining")

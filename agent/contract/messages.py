@@ -11,7 +11,7 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
            tasks=[[J, T, A, task_json, retry_count], ...]
     kill   tasks=[[J, T, A, why], ...]         why: terminate | requeue | delete
     clean  dirs=[[J, job_id, T | None, task_id | None], ...]  delete task or job directories now
-    keep   J, T, retention_us                  changed retentionTime of a finished task
+    keep   J, T, retention_us                  changed retentionTime, counted from the end of the task
     file   req, op (list | stat | get | delete), path, recursive, offset, length, reply
            path is relative to the node's root; answered over HTTP to `reply`
     drain  on                                  no meaning to running tasks; informs only

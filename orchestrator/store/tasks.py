@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from orchestrator.domain import durations
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Added, Attempt, NewTask, Task
 from orchestrator.store import packing
@@ -11,6 +12,11 @@ from orchestrator.store.jobs import counts_of
 
 READ_AHEAD = 500
 """Task numbers read at once when a page is gathered; deleted tasks leave holes."""
+
+
+def retention_us(body: dict[str, Any]) -> int:
+    """How long the directory of a task is kept after its end (spec/behaviour.md, 3: seven days by default)."""
+    return durations.to_us((body.get("constraints") or {}).get("retentionTime") or "P7D")
 
 
 def _row(new: NewTask) -> list[Any]:
@@ -74,7 +80,7 @@ class Tasks(Part):
         limit = packing.INHERIT if max_retry is None else max_retry
         await self.call(
             "update_task", job=job_id, task=task_id, spec=json.dumps(body, separators=(",", ":")), max_retry=limit,
-            expect=expect or task.modified,
+            retention=retention_us(body), expect=expect or task.modified,
         )  # fmt: skip
         return await self.get(job_id, task_id)
 

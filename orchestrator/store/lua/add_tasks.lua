@@ -3,8 +3,7 @@
 -- returns {1, modified, {code or '', ...}}; refuses JobNotFound, JobBeing..., JobCompleted
 local j = job_of(a.job)
 if not j then return refuse('JobNotFound') end
-local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
-if OVER[j.state] then return refuse(OVER[j.state]) end
+if over(j) then return over(j) end
 local J = j.number
 local keys, codes = {}, {}
 for i, new in ipairs(a.tasks) do keys[i] = string.lower(new[1]) end

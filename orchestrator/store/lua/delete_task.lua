@@ -1,13 +1,9 @@
 -- Deletes a task in any state; what runs is killed, its directory goes.
 -- a: job (id), task (id), expect
 -- returns {1, T}; refuses JobNotFound, TaskNotFound, Changed
-local j = job_of(a.job)
-if not j then return refuse('JobNotFound') end
+local j, T, t = named_task()
+if not j then return T end
 local J = j.number
-local T = tonumber(call('HGET', K.task_ids(J), string.lower(a.task)))
-local t = T and task(J, T)
-if not t then return refuse('TaskNotFound') end
-if a.expect ~= 0 and t[F.modified] ~= a.expect then return refuse('Changed') end
 local spec = cjson.decode(call('HGET', K.task_specs(J), T))
 local n = t[F.node] > 0 and node(t[F.node])
 if n and n.boot > 0 then

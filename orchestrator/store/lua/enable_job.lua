@@ -4,8 +4,7 @@
 local j = job_of(a.id)
 if not j then return refuse('JobNotFound') end
 if a.expect ~= 0 and j.modified ~= a.expect then return refuse('Changed') end
-local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
-if OVER[j.state] then return refuse(OVER[j.state]) end
+if over(j) then return over(j) end
 if j.state ~= 'disabled' and j.state ~= 'disabling' then
   return refuse('OperationInvalidForCurrentState', 'The job is ' .. j.state)
 end

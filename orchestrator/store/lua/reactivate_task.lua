@@ -1,17 +1,12 @@
 -- Makes a failed task run again.
 -- a: job (id), task (id), expect
 -- returns {1, T}; refuses JobNotFound, TaskNotFound, TaskNotCompleted, TaskSucceeded, JobBeing..., JobCompleted, Changed
-local j = job_of(a.job)
-if not j then return refuse('JobNotFound') end
+local j, T, t = named_task()
+if not j then return T end
 local J = j.number
-local T = tonumber(call('HGET', K.task_ids(J), string.lower(a.task)))
-local t = T and task(J, T)
-if not t then return refuse('TaskNotFound') end
-if a.expect ~= 0 and t[F.modified] ~= a.expect then return refuse('Changed') end
 if t[F.state] ~= COMPLETED then return refuse('TaskNotCompleted') end
 if t[F.result] == SUCCESS then return refuse('TaskSucceeded') end
-local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
-if OVER[j.state] then return refuse(OVER[j.state]) end
+if over(j) then return over(j) end
 tell(J, T, t, 'exit', 'failed, reactivated by a user')
 count(J, 'failed', -1, t[F.slots])
 move(J, T, t, ACTIVE)

@@ -4,8 +4,7 @@
 local j = job_of(a.id)
 if not j then return refuse('JobNotFound') end
 if a.expect ~= 0 and j.modified ~= a.expect then return refuse('Changed') end
-local OVER = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
-if OVER[j.state] then return refuse(OVER[j.state]) end
+if over(j) then return over(j) end
 local J = j.number
 local old_queue = j.queue
 local pool_id = call('HGET', K.job(J), 'pool_id')

@@ -32,6 +32,17 @@ def test_a_task_without_files_is_launched_at_once_and_reported_when_it_exits():
     assert node.holds() == []
 
 
+def test_a_retention_changed_while_the_task_runs_counts_from_its_end():
+    node = Core()
+    node.assigned(work(), 0.0)
+
+    assert node.retain(1, 1, 42.0)
+    assert not node.retain(1, 2, 42.0)
+    effects = node.exited((1, 1, 1), End(0, STATS), 5.0)
+
+    assert next(effect for effect in effects if isinstance(effect, Finish)).work.retention_s == 42.0
+
+
 def test_inputs_come_before_the_command_and_outputs_after_it():
     node = Core()
     key = (1, 1, 1)

@@ -69,6 +69,24 @@ local function end_job(j, state, reason)
   step_later(j.number)
 end
 
+-- The refusal of a job that takes no more changes, or nil.
+local function over(j)
+  local CODE = {deleting = 'JobBeingDeleted', terminating = 'JobBeingTerminated', completed = 'JobCompleted'}
+  return CODE[j.state] and refuse(CODE[j.state])
+end
+
+-- The job and task that the arguments name: j, T, t. Or nil and the refusal: there is none, or it
+-- changed since the caller looked (a.expect, 0: never mind).
+local function named_task()
+  local j = job_of(a.job)
+  if not j then return nil, refuse('JobNotFound') end
+  local T = tonumber(call('HGET', K.task_ids(j.number), string.lower(a.task)))
+  local t = T and task(j.number, T)
+  if not t then return nil, refuse('TaskNotFound') end
+  if a.expect ~= 0 and t[F.modified] ~= a.expect then return nil, refuse('Changed') end
+  return j, T, t
+end
+
 -- spec/behaviour.md, 9: terminatejob acts when every task is completed, none at all included.
 local function check_all_complete(j)
   if j.on_all == 'terminatejob' and j.state == 'active' and pending(j, 'running') == 0 and pending(j, 'active') == 0 then

@@ -97,10 +97,11 @@ def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | Non
     queue = replace(queue, claim=_still_valid(queue, level))
     if level is None:
         return queue, None
-    queue = _reserve_when_patience_ends(queue, now, patience)
-    claimed = _claimed_assignment(queue)
-    if claimed is not None:
-        return _apply(replace(queue, claim=None), claimed), claimed
+    if _claim_is_of(queue, level):
+        queue = _reserve_when_patience_ends(queue, now, patience)
+        claimed = _claimed_assignment(queue)
+        if claimed is not None:
+            return _apply(replace(queue, claim=None), claimed), claimed
     chosen = _fitting(queue, level)
     if chosen is None:
         return queue, None
@@ -132,13 +133,16 @@ def _still_valid(queue: Queue, level: int | None) -> Claim | None:
     if claim is None or level is None or claim.slots > queue.slots:
         return None
     job = next((job for job in queue.jobs if job.number == claim.job), None)
-    if job is None or job.priority != level or not offers(queue, job):
+    if job is None or not offers(queue, job) or not any(ready.task == claim.task for ready in job.ready):
         return None
-    if not any(ready.task == claim.task for ready in job.ready):
-        return None
-    if claim.node and not any(node.number == claim.node for node in _usable_nodes(queue)):
-        return replace(claim, node=0)
-    return claim
+    usable = any(node.number == claim.node for node in _usable_nodes(queue))
+    return claim if usable and job.priority == level else replace(claim, node=0)
+
+
+def _claim_is_of(queue: Queue, level: int) -> bool:
+    """A claim of a lower priority sleeps: it keeps its patience, but reserves nothing and is not served."""
+    claim = queue.claim
+    return claim is not None and any(job.number == claim.job and job.priority == level for job in queue.jobs)
 
 
 def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
@@ -183,8 +187,8 @@ def _place(queue: Queue, ready: Ready) -> NodeView:
 
 
 def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
-    """Step 7."""
-    if queue.claim is not None:
+    """Step 7. A sleeping claim makes room."""
+    if _claim_is_of(queue, level):
         return queue
     room = most_free(queue)
     for job in _in_turn(queue, level):

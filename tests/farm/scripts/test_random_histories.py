@@ -298,7 +298,9 @@ class Histories(RuleBasedStateMachine):
         elif job and what == "priority":
             self.both.update_job(job, priority=-5)
         elif what == "other" and self.model.jobs:
-            self.both.update_job(self.a_job(data), priority=5)
+            other = self.a_job(data)
+            self.both.update_job(other, priority=5)
+            self.both.add_tasks(other, [(Task(0, 0, "wide", 3), [], []), (Task(0, 0, "narrow"), [], [])])
         self.after()
 
     # -- pools and time -------------------------------------------------------------------------------------------

@@ -131,14 +131,24 @@ def test_a_reserved_node_that_stops_taking_tasks_is_let_go_and_another_is_reserv
     assert plan(queue, 1, PATIENCE)[0].claim == replace(claim, node=0)
 
 
-def test_a_claim_ends_when_a_higher_priority_has_work():
+def test_a_claim_sleeps_while_a_higher_priority_has_work_but_its_patience_runs_on():
     claim = Claim(job=1, task=1, slots=4, since=0, node=1)
-    jobs = (a_job(1, Ready(1, slots=4)), a_job(2, 1, priority=1))
+    jobs = (a_job(1, Ready(1, slots=4), 2), a_job(2, 1, priority=1))
     queue = Queue(slots=4, claim=claim, jobs=jobs, nodes=(a_node(1, free=1),))
 
-    after, made = step(queue, PATIENCE, PATIENCE)
+    asleep, made = step(queue, PATIENCE, PATIENCE)
+    assert tasks_of([made]) == [(2, 1)] and asleep.claim == replace(claim, node=0)
 
-    assert tasks_of([made]) == [(2, 1)] and after.claim is None
+    awake, made = plan(replace(asleep, nodes=(a_node(1, free=1),)), PATIENCE, PATIENCE)
+    assert made == [] and awake.claim == claim
+
+
+def test_a_sleeping_claim_makes_room_for_one_of_the_higher_priority():
+    claim = Claim(job=1, task=1, slots=4, since=0)
+    jobs = (a_job(1, Ready(1, slots=4)), a_job(2, Ready(1, slots=3), 2, priority=1))
+    queue = Queue(slots=4, claim=claim, jobs=jobs, nodes=(a_node(1, free=1),))
+
+    assert plan(queue, 5, PATIENCE)[0].claim == Claim(job=2, task=1, slots=3, since=5)
 
 
 def test_nothing_is_claimed_while_nobody_is_passed_over():

@@ -119,22 +119,30 @@ local function take(q, plan, j, T, size, N)
 end
 
 -- 2: is the claim still a claim?
-local function claim_holds(q, priority)
+local function claim_holds(q)
   local c = q.claim
   local j = job(c.job)
-  return j and j.offered and j.queue == q.number and j.priority == priority and c.slots <= q.slots
+  return j and j.offered and j.queue == q.number and c.slots <= q.slots
     and call('ZSCORE', K.job_ready(c.job, c.slots), c.task)
+end
+
+-- Opens the reserved node again; the claim goes on without one.
+local function let_go(q)
+  local N = q.claim.node
+  if not N then return end
+  q.claim.node = nil
+  save_claim(q)
+  if node(N) then sync_open(node(N)) end
 end
 
 -- 2, 3, 4: the claim. True when the claimed task was assigned.
 local function serve_claim(q, plan, priority)
   local c = q.claim
   if not c then return false end
-  if not claim_holds(q, priority) then drop_claim(q); return false end
-  if c.node and not (node(c.node) and in_service(node(c.node))) then
-    c.node = nil
-    save_claim(q)
-  end
+  if not claim_holds(q) then drop_claim(q); return false end
+  if c.node and not (node(c.node) and in_service(node(c.node))) then let_go(q) end
+  -- A higher priority has work: the claim sleeps, but its patience runs on.
+  if job(c.job).priority < priority then let_go(q); return false end
   if not c.node and now - c.since >= tonumber(call('HGET', K.meta(), 'patience') or 30000000) then
     local free = most_free(q)
     if free > 0 then
@@ -152,7 +160,7 @@ end
 
 -- 7: remembers who is being passed over.
 local function claim_for_misfit(q, priority, sizes, free)
-  if q.claim or sizes[#sizes] <= free then return end
+  if sizes[#sizes] <= free or (q.claim and job(q.claim.job).priority >= priority) then return end
   local J, T, size = first_task(q, priority, sizes, free + 1, q.slots)
   if J then
     q.claim = {job = J, task = T, slots = size, since = now}

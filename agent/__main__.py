@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m agent BOOTFILE", file=sys.stderr)
         return 2
     boot = Boot.read_once(Path(arguments[0]))
-    settings = Settings()
+    settings = Settings.read(os.environ)
     directories = Directories(boot.root)
     try:
         directories.make()

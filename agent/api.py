@@ -46,6 +46,7 @@ class Api:
             headers={"authorization": f"Bearer {boot.token}"},
             timeout=settings.http_timeout_s,
             trust_env=False,
+            verify=boot.api_url.startswith("https"),  # loading authorities takes 50 ms that plain http can do without
         )
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWPID = 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 16384, 1 << 19
+_SIGSET_BYTES = 128  # sizeof(sigset_t) of glibc and musl
 _CAP_VERSION_3 = 0x20080522
 
 CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP = 0, 1, 3, 4, 5, 6, 7, 8
@@ -75,6 +76,16 @@ def become(uid: int, gid: int, admin: bool) -> None:
     _set_capabilities(kept if uid == 0 else ())
     if not admin:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def child_signals() -> int:
+    """Block SIGCHLD and answer a descriptor that becomes readable when one is pending (signalfd(2))."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    mask = (1 << (signal.SIGCHLD - 1)).to_bytes(_SIGSET_BYTES, "little")
+    fd = _libc.signalfd(-1, mask, os.O_CLOEXEC | os.O_NONBLOCK)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "signalfd")
+    return fd
 
 
 def hide() -> None:

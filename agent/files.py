@@ -18,10 +18,8 @@ import httpx
 
 from agent.api import Api
 from agent.contract import layout
-from agent.contract.boot import Boot
 from agent.directories import Directories
 from agent.retention import Retention
-from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -52,9 +50,8 @@ class Answer:
 class Files:
     """Answers `file` messages."""
 
-    def __init__(self, boot: Boot, settings: Settings, directories: Directories, retention: Retention) -> None:
-        self._api = Api(boot, settings)
-        self._directories, self._retention = directories, retention
+    def __init__(self, api: Api, directories: Directories, retention: Retention) -> None:
+        self._api, self._directories, self._retention = api, directories, retention
         self._pool = ThreadPoolExecutor(_THREADS, "files")
         self._operations = {"list": self.list, "stat": self.stat, "get": self.get, "delete": self.delete}
 
@@ -64,7 +61,6 @@ class Files:
 
     async def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._api.close()
 
     def list(self, message: dict[str, Any]) -> Answer:
         """Entries below a directory; names relative to it."""

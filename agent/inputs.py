@@ -47,10 +47,21 @@ class Inputs:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = httpx.Client(timeout=settings.http_timeout_s, follow_redirects=True, trust_env=False)
+        self._opened: httpx.Client | None = None
+        self._lock = threading.Lock()
 
     def close(self) -> None:
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _client(self) -> httpx.Client:
+        """Made when first needed: loading certificate authorities takes a while, and many nodes fetch nothing."""
+        with self._lock:
+            if self._opened is None:
+                timeout = self._settings.http_timeout_s
+                self._opened = httpx.Client(timeout=timeout, follow_redirects=True, trust_env=False)
+            return self._opened
 
     def bring(self, entries: list[dict[str, Any]], directory: str, creates: Creates, stop: threading.Event) -> None:
         """Fetch each entry of a transfers answer into `directory`, in order.

@@ -7,25 +7,22 @@ was on the way when the connection broke is lost.
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import redis.asyncio
-from redis import exceptions
-
 from agent.contract import VERSION, messages, queues
 from agent.contract.boot import Boot
+from agent.resp import Connection, ReplyError, pack
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 500  # items of one event message: the engine's script applies it in one go
 _MESSAGE = 500_000  # bytes; the engine sets aside what is over a mebibyte
-_LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError)
-_REFUSED = (exceptions.AuthenticationError, exceptions.NoPermissionError)
+_LOST = (OSError, TimeoutError, ReplyError)
+_REFUSALS = {"WRONGPASS", "NOAUTH", "NOPERM"}
 
 Beat = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -53,19 +50,15 @@ class Link:
     ) -> None:
         self._settings = settings
         self._receive, self._holds, self._accepted = receive, holds, accepted
-        self._pool = redis.asyncio.ConnectionPool.from_url(
-            boot.redis_url, protocol=2, lib_name=None, lib_version=None, socket_connect_timeout=settings.redis_answer_s
-        )
-        self._inbox = queues.inbox(boot.account, boot.node, boot.boot)
+        self._url = boot.redis_url
         self._events = queues.events(boot.account, boot.node, boot.boot)
-        self._bell = ("ZADD", queues.bell(boot.account), "NX", 0, queues.bell_member(boot.node, boot.boot))
+        self._pop = pack("BLPOP", queues.inbox(boot.account, boot.node, boot.boot), settings.block_s)
+        self._bell = pack("ZADD", queues.bell(boot.account), "NX", 0, queues.bell_member(boot.node, boot.boot))
         self._channel = queues.pulse(boot.account)
         self._refused_s = max(settings.refused_s, 3 * boot.lost_after_s)
         self._pending: list[tuple[list[Any], float | None]] = []
-        self._sending = 0
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
-        self._exchange_lock = asyncio.Lock()
         self._seq = 0
         self._connected_before = False
 
@@ -85,7 +78,7 @@ class Link:
         while True:
             started = time.monotonic()
             problem = await self._until_broken(beat, interval)
-            refused = _is_refused(problem)
+            refused = isinstance(problem, ReplyError) and problem.code in _REFUSALS
             refused_since = (refused_since or started) if refused else None
             if refused_since and time.monotonic() - refused_since > self._refused_s:
                 raise Superseded(str(problem))
@@ -106,7 +99,7 @@ class Link:
         """One session, and what ended it."""
         try:
             await self._session(beat, interval)
-        except* (*_LOST, exceptions.ResponseError) as errors:
+        except* _LOST as errors:
             problem = errors.exceptions[0]
         while isinstance(problem, ExceptionGroup):
             problem = problem.exceptions[0]
@@ -114,18 +107,20 @@ class Link:
 
     async def _session(self, beat: Beat, interval: float) -> None:
         """One connection for the inbox, one for everything else, until either breaks."""
-        inbox, other = self._pool.make_connection(), self._pool.make_connection()
+        connections: list[Connection] = []
         try:
             async with asyncio.timeout(self._settings.redis_answer_s):
-                await asyncio.gather(inbox.connect(), other.connect())
+                for _ in range(2):
+                    connections.append(await Connection.connect(self._url))
+            inbox, other = connections
             self._say_what_we_hold()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(inbox))
                 group.create_task(self._write(other))
                 group.create_task(self._beat(other, beat, interval))
         finally:
-            await inbox.disconnect(nowait=True)
-            await other.disconnect(nowait=True)
+            for connection in connections:
+                connection.close()
 
     def _say_what_we_hold(self) -> None:
         if self._connected_before:
@@ -136,18 +131,18 @@ class Link:
         self._pending = [entry for entry in self._pending if entry[0][0] != "hold"]
         self.report(["hold", self._seq, self._holds()])
 
-    async def _read(self, connection: redis.asyncio.Connection) -> None:
-        command = connection.pack_command("BLPOP", self._inbox, self._settings.block_s)
+    async def _read(self, connection: Connection) -> None:
         while True:
-            await connection.send_packed_command(command, check_health=False)
-            answer = await connection.read_response(timeout=math.inf, disable_decoding=True)
+            (answer,) = await connection.execute(self._pop)
+            if isinstance(answer, ReplyError):
+                raise answer
             if answer is not None:
                 self._take(answer[1])
 
     def _take(self, data: bytes) -> None:
         try:
             message = messages.unpack(data)
-            gap = message["seq"] > self._seq + 1 and self._seq > 0
+            gap = message["seq"] > self._seq + 1
             self._seq = message["seq"]
             self._receive(message)
         except (ValueError, KeyError, TypeError):
@@ -156,7 +151,7 @@ class Link:
         if gap:
             self._hold()
 
-    async def _write(self, connection: redis.asyncio.Connection) -> None:
+    async def _write(self, connection: Connection) -> None:
         ring = False
         while True:
             if not self._pending and not ring:
@@ -164,8 +159,8 @@ class Link:
                 self._flushed.set()
                 await self._wake.wait()
             batch, packed = self._next_batch()
-            commands = [("RPUSH", self._events, packed)] if batch else []
-            replies = await self._exchange(connection, [*commands, self._bell])
+            commands = [pack("RPUSH", self._events, packed)] if batch else []
+            replies = await connection.execute(*commands, self._bell)
             ring = isinstance(replies[-1], Exception)
             if batch and not isinstance(replies[0], Exception):
                 self._drop(batch)
@@ -196,37 +191,22 @@ class Link:
 
     async def _wait_out(self, problem: Exception) -> None:
         """A full Redis keeps us waiting; anything else is for the caller."""
-        if not isinstance(problem, exceptions.OutOfMemoryError):
+        if not isinstance(problem, ReplyError) or problem.code != "OOM":
             raise problem
         _log.warning("Redis is full; reports are kept", extra={"waiting": len(self._pending)})
         await asyncio.sleep(self._settings.full_retry_s)
 
-    async def _beat(self, connection: redis.asyncio.Connection, beat: Beat, interval: float) -> None:
+    async def _beat(self, connection: Connection, beat: Beat, interval: float) -> None:
+        """Pulses; as all on this connection are answered in order, one late answer tells that Redis has gone."""
         while True:
             pulse = messages.pack(await beat())
-            (receivers,) = await self._exchange(connection, [("PUBLISH", self._channel, pulse)])
-            if isinstance(receivers, Exception):
+            async with asyncio.timeout(self._settings.redis_answer_s):
+                (receivers,) = await connection.execute(pack("PUBLISH", self._channel, pulse))
+            if isinstance(receivers, ReplyError):
                 raise receivers
             if receivers >= 1:
                 self._accepted()
             await asyncio.sleep(interval)
-
-    async def _exchange(self, connection: redis.asyncio.Connection, commands: list[tuple]) -> list[Any]:
-        async with self._exchange_lock, asyncio.timeout(self._settings.redis_answer_s):
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            return [await _reply(connection) for _ in commands]
-
-
-def _is_refused(problem: BaseException) -> bool:
-    """Whether the login failed; redis-py wraps that while it connects."""
-    return isinstance(problem, _REFUSED) or isinstance(problem.__cause__, _REFUSED)
-
-
-async def _reply(connection: redis.asyncio.Connection) -> Any:
-    try:
-        return await connection.read_response(timeout=math.inf)
-    except exceptions.ResponseError as error:
-        return error
 
 
 def aged(item: list[Any], age: float) -> list[Any]:

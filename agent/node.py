@@ -10,6 +10,7 @@ from typing import Any
 
 from agent import __version__, assignment
 from agent.accounts import Accounts
+from agent.api import Api
 from agent.commands import Commands
 from agent.contract import variables
 from agent.contract.boot import Boot
@@ -39,8 +40,9 @@ class Node:
         self._accounts = Accounts(boot.uid_base, os.geteuid() == 0, getpass.getuser(), boot.user_accounts)
         self._retention = Retention(directories, settings)
         self._usage = Usage(boot.root, boot.disk_bytes, settings, self._running_directories, self._overflow)
-        self._transfer = Transfer(boot, settings, directories, self._commands)
-        self._files = Files(boot, settings, directories, self._retention)
+        self._api = Api(boot, settings)
+        self._transfer = Transfer(self._api, settings, directories, self._commands)
+        self._files = Files(self._api, directories, self._retention)
         self._runner = Runner(
             settings, directories, self._accounts, self._commands, self._transfer,
             self._retention, self._usage, self._report, node_variables(boot),
@@ -104,6 +106,7 @@ class Node:
         await self._commands.close()
         await self._transfer.close()
         await self._files.close()
+        self._api.close()
         await asyncio.to_thread(self._usage.stop)
         await asyncio.to_thread(self._retention.stop)
 

@@ -82,18 +82,14 @@ class Spawner:
 
     def serve(self) -> None:
         """Run until the agent closes its end."""
-        woken, waker = socket.socketpair()
-        for end in (woken, waker):
-            end.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        deaths = confinement.child_signals()  # a handler would cost an interpreter round per child
         poll = select.poll()
         poll.register(self._agent, select.POLLIN)
-        poll.register(woken, select.POLLIN)
+        poll.register(deaths, select.POLLIN)
         while True:
             for fd, _ in poll.poll(_RECHECK_MS if self._dying else None):
-                if fd == woken.fileno():
-                    woken.recv(4096)
+                if fd == deaths:
+                    os.read(deaths, 4096)
                 elif not self._receive():
                     return
             self._reap()
@@ -194,8 +190,6 @@ class Spawner:
             self._settled.add(pid)
             return
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._agent.close()
             courier.serve(socket.socket(fileno=fd))
         finally:

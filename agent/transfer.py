@@ -15,7 +15,6 @@ from agent.accounts import Account
 from agent.api import Api, GiveBack, Stopped
 from agent.assignment import Key, Work
 from agent.commands import Commands
-from agent.contract.boot import Boot
 from agent.core import End
 from agent.couriers import Courier, CourierGone
 from agent.directories import Directories
@@ -33,9 +32,9 @@ _THREADS = 64
 class Transfer:
     """Transfers of one node."""
 
-    def __init__(self, boot: Boot, settings: Settings, directories: Directories, commands: Commands) -> None:
+    def __init__(self, api: Api, settings: Settings, directories: Directories, commands: Commands) -> None:
         self._settings, self._directories, self._commands = settings, directories, commands
-        self._api = Api(boot, settings)
+        self._api = api
         self._inputs = Inputs(settings)
         self._pool = ThreadPoolExecutor(_THREADS, "transfer")
         self._packages = Packages(settings, directories, self._inputs, self._in_thread)
@@ -92,7 +91,6 @@ class Transfer:
     async def close(self) -> None:
         """Let go of connections and threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._api.close()
         self._inputs.close()
 
     async def _bring(

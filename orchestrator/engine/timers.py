@@ -40,9 +40,8 @@ class Timers:
         await part.redis(lambda r: r.zadd(key, {member: lease}, xx=True))
         kind, number = member.decode().split(":")
         await self._handlers[kind](int(number))
-        # Whoever set an earlier time meanwhile wants another firing.
-        if await part.redis(lambda r: r.zscore(key, member)) == lease:
-            await part.redis(lambda r: r.zrem(key, member))
+        # Compared and removed in one step: a time that is set in between must not be lost.
+        await self._store.scripts.call("end_timer", member=member.decode(), lease=lease)
 
     async def _sleep(self, key: str, now: int) -> None:
         first = await self._store.jobs.redis(lambda r: r.zrange(key, 0, 0, withscores=True))

@@ -1,14 +1,21 @@
 """From an error to its answer: one table, one body."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from orchestrator.api import errors
+from orchestrator.api.arm import calls
 from orchestrator.api.errors import ApiError
 from orchestrator.api.wire.errors import WireError
 from orchestrator.domain.errors import Refused, Unavailable
+
+ORCHESTRATOR = Path(errors.__file__).parents[1]
+INTERNAL = {"Changed", "NodeLeaving"}  # told to workers and engine, never to a client
+MANAGEMENT = set(calls._STATUS)  # a plane with bodies of its own
 
 
 def test_the_body_is_the_services():
@@ -60,3 +67,15 @@ def test_accidents_are_not_translated():
 def test_every_code_has_one_status():
     codes = [code for codes in errors._CODES.values() for code in codes.split()]
     assert len(codes) == len(set(codes)) > 100
+
+
+def test_every_code_that_is_refused_with_anywhere_has_a_status():
+    refused = set()
+    for pattern, files in (
+        (r"refuse\(\s*'(\w+)'", ORCHESTRATOR.rglob("*.lua")),
+        (r'(?:Refused|ApiError|WireError)\(\s*"(\w+)"', ORCHESTRATOR.rglob("*.py")),
+    ):
+        for path in files:
+            refused |= set(re.findall(pattern, path.read_text()))
+    assert len(refused) > 40
+    assert refused - set(errors.STATUS) - INTERNAL - MANAGEMENT == set()

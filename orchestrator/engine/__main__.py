@@ -5,6 +5,7 @@ import contextlib
 import signal
 
 import structlog
+import uvloop
 
 from orchestrator import logs, wiring
 from orchestrator.engine.service import Engine
@@ -26,4 +27,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

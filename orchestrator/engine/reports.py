@@ -5,7 +5,6 @@ from orchestrator.store import Store
 
 MESSAGES_AT_ONCE = 64
 """Messages of one node per script call; the script stops at 500 items by itself (DESIGN, rule 7)."""
-BELL_WAIT_S = 5
 
 
 class Reports:
@@ -13,35 +12,36 @@ class Reports:
 
     def __init__(self, store: Store, timers: Timers) -> None:
         self._store, self._timers = store, timers
+        self._ready: tuple[int, int] | None = None
 
     async def run_once(self) -> int:
-        """Answer one bell, or none within a few seconds; returns the items applied."""
-        bell = self._store.keys("bell")
-        rung = await self._store.jobs.redis(lambda r: r.bzpopmin(bell, timeout=BELL_WAIT_S))
-        return await self.answer(rung[1].decode()) if rung else 0
-
-    async def answer(self, member: str) -> int:
-        """`due`, `deps:J`, `queue:Q` or `node:boot`."""
-        if member == "due":
-            self._timers.wake()
-            return 0
-        kind, _, number = member.partition(":")
-        if kind == "deps":
-            await self._store.scripts.call("continue_dependencies", job=int(number))
-            return 0
-        if kind == "queue":
-            await self._store.scripts.call("run_queue", queue=int(number))
-            return 0
-        return await self._apply(int(kind), int(number))
-
-    async def _apply(self, node: int, boot: int) -> int:
-        applied, more = 0, 1
-        while more:
-            items, more, _ = await self._store.scripts.call(
-                "apply_reports", node=node, boot=boot, limit=MESSAGES_AT_ONCE
-            )
-            applied += items
+        """Apply what the node that rang last wrote and wait for the next bell; returns the items applied."""
+        ready, self._ready = self._ready, None
+        if ready is None:
+            _, rung = await self._store.bells.exchange(None)
+            applied = 0
+        else:
+            answer, rung = await self._store.bells.exchange("apply_reports", **_arguments(*ready))
+            applied = answer[0] if answer else 0
+        if rung:
+            await self._answer(rung)
         return applied
+
+    async def _answer(self, member: str) -> None:
+        """`due`, `deps:J`, `queue:Q` or `node:boot`; a node's reports are applied with the next exchange."""
+        kind, _, number = member.partition(":")
+        if kind == "due":
+            self._timers.wake()
+        elif kind == "deps":
+            await self._store.scripts.call("continue_dependencies", job=int(number))
+        elif kind == "queue":
+            await self._store.scripts.call("run_queue", queue=int(number))
+        else:
+            self._ready = int(kind), int(number)
+
+    async def _apply(self, node: int, boot: int) -> None:
+        """Everything a node wrote; the script rings the bell for what is over its measure."""
+        await self._store.scripts.call("apply_reports", **_arguments(node, boot))
 
     async def sweep(self) -> None:
         """Answer for every list that holds something, whoever forgot to ring."""
@@ -64,3 +64,7 @@ class Reports:
             for job, todo in zip(jobs, left, strict=True):
                 if todo:
                     await self._store.scripts.call("continue_dependencies", job=job.number)
+
+
+def _arguments(node: int, boot: int) -> dict[str, int]:
+    return {"node": node, "boot": boot, "limit": MESSAGES_AT_ONCE}

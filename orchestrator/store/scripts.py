@@ -75,15 +75,18 @@ class Scripts:
         Raises:
             Refused: with the service's code. Changed: `expect` did not hold. Unavailable: Redis is away or full.
         """
-        packed = msgpack.packb(arguments, use_bin_type=False, unicode_errors="surrogateescape")
         try:
-            raw = await self._run(name, at or 0, packed)
-        except REDIS_AWAY as error:
-            raise unavailable(error) from error
-        except redis_errors.ResponseError as error:
-            if "OOM" in str(error) or "MISCONF" in str(error):
-                raise unavailable(error) from error
-            raise
+            raw = await self._run(name, at or 0, _packed(arguments))
+        except (*REDIS_AWAY, redis_errors.ResponseError) as error:
+            raise self.refined(error) from error
+        return self.answer(raw)
+
+    def command(self, name: str, **arguments: Any) -> tuple[Any, ...]:
+        """The Redis command that `call` would send, for whoever has a connection of its own."""
+        return ("EVALSHA", digest(name), 0, self._prefix, 0, _packed(arguments))
+
+    def answer(self, raw: bytes) -> list[Any]:
+        """What a script returned; `call` says what is raised."""
         reply = msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
         if reply[0] == 1:
             return reply[1:]
@@ -91,8 +94,17 @@ class Scripts:
             raise Changed
         raise Refused(reply[1], reply[2])
 
+    def refined(self, error: Exception) -> Exception:
+        """Unavailable for a Redis that is away or full, else the error itself."""
+        full = "OOM" in str(error) or "MISCONF" in str(error)
+        return unavailable(error) if full or isinstance(error, REDIS_AWAY) else error
+
     async def _run(self, name: str, at: int, packed: bytes) -> bytes:
         try:
             return await self._redis.evalsha(digest(name), 0, self._prefix, at, packed)
         except redis_errors.NoScriptError:
             return await self._redis.eval(source(name), 0, self._prefix, at, packed)
+
+
+def _packed(arguments: dict[str, Any]) -> bytes:
+    return msgpack.packb(arguments, use_bin_type=False, unicode_errors="surrogateescape")

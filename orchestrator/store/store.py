@@ -10,6 +10,7 @@ from orchestrator.store.access import Access
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.applications import Applications
 from orchestrator.store.base import Limits
+from orchestrator.store.bells import Bells
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.nodes import Nodes
@@ -34,6 +35,7 @@ class Store:
         self.redis_url = redis_url
         self.keys = Keys(account)
         self.scripts = Scripts(redis, account)
+        self.bells = Bells(redis, self.keys, self.scripts)
         parts = (redis, self.keys, self.scripts, limits)
         self.access = Access(redis, account, secret, redis_url)
         self.accounts = Accounts(redis, self.keys, vault)
@@ -60,6 +62,7 @@ class Store:
         return store
 
     async def close(self) -> None:
+        await self.bells.close()
         await self.redis.aclose()
 
     async def _check_schema(self, patience_s: float) -> None:

@@ -2,7 +2,7 @@
 -- Reports are claims: the node is taken from the list's name, and a result counts
 -- only for the attempt that this node was given. The list is trimmed last.
 -- a: node, boot, limit (messages)
--- returns {1, items applied, more (0|1), node state}
+-- returns {1, items applied, more (0|1), node state}; rings for this node again when there is more
 local N, B = a.node, a.boot
 local key = K.events(N, B)
 local n = node(N)
@@ -199,4 +199,6 @@ end
 flush_nodes()
 finish(queues)
 call('LTRIM', key, taken, -1)
-return done(#items, call('EXISTS', key), n.state)
+local more = call('EXISTS', key)
+if more == 1 then ring(N .. ':' .. B) end
+return done(#items, more, n.state)

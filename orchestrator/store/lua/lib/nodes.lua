@@ -45,9 +45,13 @@ local function reserved_node(Q)
 end
 
 -- Keeps the set of open nodes true; the reserved node of a claim is not open.
+-- What this script has written already is not written again.
 local function sync_open(n)
-  if in_service(n) and n.free > 0 and reserved_node(n.queue) ~= n.number then
-    call('ZADD', K.queue_open(n.queue), n.free, padded(n.number))
+  local score = in_service(n) and n.free > 0 and reserved_node(n.queue) ~= n.number and n.free or 0
+  if n.open == score then return end
+  n.open = score
+  if score > 0 then
+    call('ZADD', K.queue_open(n.queue), score, padded(n.number))
   else
     call('ZREM', K.queue_open(n.queue), padded(n.number))
   end
@@ -59,9 +63,15 @@ local function sync_all_open()
   end
 end
 
+local function flush_released(n)
+  if n.released then many('HDEL', K.node_tasks(n.number), n.released) end
+  n.released = nil
+end
+
 local function flush_nodes()
   for N, n in pairs(node_cache) do
     if n and n.dirty then
+      flush_released(n)
       call('HSET', K.node(N), 'state', n.state, 'state_at', n.state_at, 'scheduling', n.scheduling, 'free', n.free,
         'running', n.running, 'seq', n.seq, 'total_run', n.total_run, 'total_ok', n.total_ok)
       sync_open(n)
@@ -88,6 +98,7 @@ end
 -- holds its slots until the agent says it is over; the next one of the same task may come meanwhile.
 local function held(N)
   local out = {}
+  if node_cache[N] then flush_released(node_cache[N]) end
   local raw = call('HGETALL', K.node_tasks(N))
   for i = 1, #raw, 2 do
     local J, T, attempt = string.match(raw[i], '^(%d+)%.(%d+)%.(%d+)$')
@@ -98,9 +109,10 @@ local function held(N)
   return out
 end
 
--- The node no longer holds the attempt: its slots are free again.
+-- The node no longer holds the attempt: its slots are free again. Written by flush_nodes(), or sooner by held().
 local function release(n, J, T, attempt, slots)
-  call('HDEL', K.node_tasks(n.number), J .. '.' .. T .. '.' .. attempt)
+  n.released = n.released or {}
+  table.insert(n.released, J .. '.' .. T .. '.' .. attempt)
   n.free, n.running, n.dirty = n.free + slots, n.running - 1, true
   settle_node_state(n)
 end

@@ -43,9 +43,10 @@ local function ready_tasks(j, slots, numbers)
   if call('ZADD', K.job_classes(j.number), slots, slots) == 1 and j.offered then enter_class(j, slots) end
 end
 
-local function unready(j, slots, T)
+-- Takes tasks of one size off the ready index.
+local function unready(j, slots, ...)
   local key = K.job_ready(j.number, slots)
-  if call('ZREM', key, T) == 0 then return end
+  if call('ZREM', key, ...) == 0 then return end
   if call('EXISTS', key) == 0 then
     call('ZREM', K.job_classes(j.number), slots)
     if j.offered then leave_class(j, slots) end

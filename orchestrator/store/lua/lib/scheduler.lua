@@ -2,12 +2,15 @@
 -- orchestrator/domain/scheduling.py is its twin in plain Python.
 
 local SCHEDULE_BUDGET = 100
+-- With more open nodes than this, tasks are placed one by one.
+local RUN_NODES = 16
 local CLAIM_NONE = {'claim_job', '', 'claim_task', '', 'claim_slots', '', 'claim_since', '', 'claim_node', ''}
 
 local function load_queue(Q)
   local v = call('HMGET', K.queue(Q), 'pool', 'turn', 'claim_job', 'claim_task', 'claim_slots', 'claim_since',
     'claim_node')
   local q = {number = Q, pool = tonumber(v[1]), turn = tonumber(v[2] or 0)}
+  reserved_nodes[Q] = tonumber(v[7] or 0) or 0
   if not q.pool then return nil end
   local p = call('HMGET', K.pool(q.pool), 'state', 'slots', 'fill', 'id')
   if p[1] ~= 'active' then return nil end
@@ -228,13 +231,78 @@ local function commit(q, plan)
   call('HSET', K.queue(q.number), 'turn', q.turn)
 end
 
+-- The open nodes with their free slots, by number; nil when there are more than a run looks at.
+local function few_open(q)
+  local raw = call('ZRANGE', K.queue_open(q.number), 0, RUN_NODES, 'WITHSCORES')
+  if #raw > 2 * RUN_NODES then return nil end
+  local out = {}
+  for i = 1, #raw, 2 do out[#out + 1] = {number = tonumber(raw[i]), free = tonumber(raw[i + 1])} end
+  table.sort(out, function(x, y) return x.number < y.number end)
+  return out
+end
+
+-- 5, 6: what choose_node would choose, one after the other, for `limit` tasks of one size.
+local function choose_many(open, size, fill, limit)
+  local chosen = {}
+  while #chosen < limit do
+    local best
+    for _, n in ipairs(open) do
+      if n.free >= size and (not best or (fill == 'pack' and n.free < best.free)
+        or (fill ~= 'pack' and n.free > best.free)) then best = n end
+    end
+    if not best then break end
+    best.free = best.free - size
+    chosen[#chosen + 1] = best.number
+  end
+  return chosen
+end
+
+-- The job that has the whole top level to itself and asks for nothing but slots, and its size; or nil.
+local function lone_job(q)
+  local priority, sizes = top_level(q)
+  if not priority or #sizes > 1 then return nil end
+  local heads = call('ZRANGE', K.queue_class(q.number, priority, sizes[1]), 0, 1)
+  local j = #heads == 1 and job(tonumber(heads[1]))
+  if not j or j.has_affinity or j.max_parallel >= 0 then return nil end
+  return j, sizes[1]
+end
+
+-- Many steps at once where they are all alike: no claim, one job, one size. What it does is what step() would do
+-- again and again, at the cost of one; it stops where the steps would differ, and step() goes on. False: took nothing.
+local function run_of_steps(q, plan)
+  local open = not q.claim and few_open(q)
+  if not open or #open == 0 then return false end
+  local j, size = lone_job(q)
+  if not j then return false end
+  local chosen = choose_many(open, size, q.fill, SCHEDULE_BUDGET - #plan)
+  if #chosen == 0 then return false end
+  local tasks = call('ZRANGE', K.job_ready(j.number, size), 0, #chosen - 1)
+  unready(j, size, unpack(tasks))
+  for i, T in ipairs(tasks) do
+    local n = node(chosen[i])
+    n.free, n.running, n.dirty = n.free - size, n.running + 1, true
+    settle_node_state(n)
+    plan[#plan + 1] = {j.number, tonumber(T), size, n.number}
+  end
+  q.turn = q.turn + #tasks
+  j.turn = q.turn
+  plan.jobs[j.number] = true
+  if j.offered then
+    for _, slots in ipairs(classes(j.number)) do keep_turn(j, slots) end
+  end
+  sync_all_open()
+  count(j.number, 'active', -#tasks, size)
+  count(j.number, 'running', #tasks, size)
+  return true
+end
+
 -- Assigns what can be assigned; the engine is rung when the budget ends first.
 local function schedule(Q)
-  sync_all_open()
   local q = load_queue(Q)
+  sync_all_open()
   if not q then return 0 end
   local plan = {jobs = {}}
-  while #plan < SCHEDULE_BUDGET and step(q, plan) do end
+  while #plan < SCHEDULE_BUDGET and (run_of_steps(q, plan) or step(q, plan)) do end
   if #plan > 0 then commit(q, plan) end
   if #plan >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
   return #plan

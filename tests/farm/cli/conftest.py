@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from farm_support import FAST
 
+from orchestrator.cli.processes import die_with_parent
+
 
 @dataclass
 class Command:
@@ -62,9 +64,12 @@ def _running(tmp_path_factory) -> Iterator[Command]:
     folder = Path(tempfile.mkdtemp(prefix="farm-cli-"))
     folder.chmod(0o711)
     command = Command(folder, tmp_path_factory.mktemp("cwd"))
-    command("up", "--detach", "--port", "0")
-    yield command
-    command("down")
+    # Not detached: it goes down with this process, however that dies.
+    with command.start("up", "--port", "0", stdout=subprocess.PIPE, preexec_fn=die_with_parent) as process:
+        assert process.stdout.readline().startswith("ready ")
+        yield command
+        process.terminate()
+    assert process.returncode == 0
     shutil.rmtree(folder)
 
 

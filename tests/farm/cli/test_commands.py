@@ -122,12 +122,12 @@ def test_packages_come_and_go_and_tasks_find_the_default_version(farm, pool, tmp
     farm("job", "submit", "j.json", "--wait")
 
     assert farm("task", "logs", "packed", "task-1") == "version 2.0\n"
-    (listed,) = json.loads(farm("package", "list", "--json"))
-    assert (listed["id"], listed["defaultVersion"]) == ("tool", "2.0")
+    listed = next(one for one in json.loads(farm("package", "list", "--json")) if one["id"] == "tool")
+    assert listed["defaultVersion"] == "2.0"
     assert [version["version"] for version in listed["versions"]] == ["1.0", "2.0"]
     farm("package", "delete", "tool", "2.0", "--yes", code=5)
     farm("package", "delete", "tool", "--all", "--yes")
-    assert json.loads(farm("package", "list", "--json")) == []
+    assert "tool" not in ids(farm("package", "list", "--json"))
 
 
 def test_a_package_that_would_leave_its_folder_is_refused_with_the_reason(farm, tmp_path):

@@ -45,7 +45,7 @@ class Heartbeats:
         try:
             pulse = messages.unpack(data)
             self._heard[int(pulse["n"]), int(pulse["b"])] = time.monotonic()
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             log.warning("unreadable_pulse", size=len(data))
 
     async def run_once(self) -> list[int]:

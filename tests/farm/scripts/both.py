@@ -189,7 +189,7 @@ class Both:
             self.store.jobs.add(
                 job.id, {"id": job.id}, pool_id=job.pool, priority=job.priority, max_parallel=job.max_parallel,
                 uses_dependencies=job.uses_deps, on_all_complete=job.on_all, on_task_failure=job.on_fail,
-                max_retry=job.max_retry, wall_us=0,
+                max_retry=job.max_retry, wall_us=job.wall,
             )
         )  # fmt: skip
         self.agree(real, self.model.add_job(job))
@@ -218,6 +218,9 @@ class Both:
     def delete_job(self, job: Job) -> None:
         self.agree(self.code(self.store.jobs.delete(job.id)), self.model.end(job, "deleting", ""))
 
+    def expire(self, job: Job) -> None:
+        assert self.run(self.store.jobs.expire(job.number)) == self.model.expire(job)
+
     def step(self, job: Job) -> None:
         """What the engine and its workers do for a job that winds down."""
         after, _, _ = self.run(self.store.jobs.step(job.number))
@@ -243,6 +246,10 @@ class Both:
             self.agree(self.code(self.store.tasks.add(job.id, new)), wanted)
         else:
             assert [added.code for added in self.run(self.store.tasks.add(job.id, new))] == wanted
+
+    def update_task(self, job: Job, task: Task, max_retry: int | None) -> None:
+        real = self.code(self.store.tasks.update(job.id, task.id, {}, max_retry))
+        self.agree(real, self.model.update_task(job, task, max_retry))
 
     def terminate(self, job: Job, task: Task) -> None:
         self.agree(self.code(self.store.tasks.terminate(job.id, task.id)), self.model.terminate(job, task))

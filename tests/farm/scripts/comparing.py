@@ -124,6 +124,8 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
         case "clean":
             ((job, job_id, task, task_id),) = message["dirs"]
             return message["seq"], "clean", (job, job_id, task or None, task_id or None)
+        case "keep":
+            return message["seq"], "keep", (message["J"], message["T"])
     return message["seq"], message["kind"], message
 
 

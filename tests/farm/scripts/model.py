@@ -51,6 +51,8 @@ class Job:
     on_all: str
     on_fail: str
     max_retry: int
+    wall: int = 0  # maxWallClockTime, 0: none
+    created: int = 0
     state: str = "active"
     option: str = ""
     reason: str = ""
@@ -382,7 +384,7 @@ class Model:
             return "JobBeingDeleted" if self.job(job.id).state == "deleting" else "JobExists"
         self.last_job += 1
         self.queues.setdefault(job.pool, Turns())
-        job.number, job.turn = self.last_job, self.queues[job.pool].turn
+        job.number, job.turn, job.created = self.last_job, self.queues[job.pool].turn, self.now
         self.jobs[job.number] = job
         self._check_all_complete(job)
         return ""
@@ -399,6 +401,12 @@ class Model:
         self._check_all_complete(job)
         self.finish(old, pool)
         return ""
+
+    def expire(self, job: Job) -> bool:
+        if not job.wall or job.state in OVER or self.now < job.created + job.wall:
+            return False
+        job.state, job.reason = "terminating", "MaxWallClockTimeExpiry"
+        return True
 
     def disable(self, job: Job, option: str) -> str:
         if job.state in OVER:
@@ -471,6 +479,14 @@ class Model:
         if self.touched:
             self.finish(job.pool)
         return codes
+
+    def update_task(self, job: Job, task: Task, max_retry: int | None) -> str:
+        if task.state == "completed":
+            return "TaskCompleted"
+        task.max_retry = max_retry
+        if task.state == "running":
+            self.nodes[task.node].send("keep", (job.number, task.number))
+        return ""
 
     def terminate(self, job: Job, task: Task) -> str:
         if task.state == "completed":

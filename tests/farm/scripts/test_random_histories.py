@@ -117,10 +117,11 @@ class Histories(RuleBasedStateMachine):
         perform=st.booleans(),
         on_all=st.sampled_from(["noaction"] * 5 + ["terminatejob"]),
         max_retry=st.sampled_from([0, 0, 1]),
+        wall=st.sampled_from([0, 0, PATIENCE]),
     )
-    def add_job(self, id, pool, priority, limit, perform, on_all, max_retry):
+    def add_job(self, id, pool, priority, limit, perform, on_all, max_retry, wall):
         on_fail = "performexitoptionsjobaction" if perform else "noaction"
-        self.both.add_job(Job(0, id, pool, priority, limit, 0, True, on_all, on_fail, max_retry))
+        self.both.add_job(Job(0, id, pool, priority, limit, 0, True, on_all, on_fail, max_retry, wall))
         self.after()
 
     @precondition(lambda self: self.model.jobs)
@@ -135,6 +136,12 @@ class Histories(RuleBasedStateMachine):
     def change_a_task(self, data, what):
         job, task = self.a_task(data)
         getattr(self.both, what)(job, task)
+        self.after()
+
+    @precondition(lambda self: self.some_task())
+    @rule(data=st.data(), max_retry=st.sampled_from([None, 0, 1]))
+    def update_a_task(self, data, max_retry):
+        self.both.update_task(*self.a_task(data), max_retry)
         self.after()
 
     @precondition(lambda self: self.model.jobs)
@@ -321,6 +328,8 @@ class Histories(RuleBasedStateMachine):
     @rule(by=st.sampled_from([1, PATIENCE, PATIENCE]))
     def time_passes_and_the_engine_looks(self, by):
         self.both.tick(by)
+        for job in self.model.jobs.values():
+            self.both.expire(job)
         for pool in POOLS:
             self.both.run_queue(pool)
         self.after()

@@ -8,6 +8,7 @@ which is instant, and deleted later (retention.py).
 import fcntl
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from agent.accounts import Account
@@ -33,6 +34,7 @@ class Directories:
         self.applications = f"{root}/{layout.APPLICATIONS}"
         self.startup = f"{root}/{layout.STARTUP}"
         self._jobs: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
         self._counter = itertools.count()
 
     def make(self) -> None:
@@ -72,8 +74,8 @@ class Directories:
 
     def retire(self, path: str) -> None:
         """Close a directory to a numeric user that the next task may get."""
-        os.chown(path, 0, 0, follow_symlinks=False)
-        os.chmod(path, 0o700)
+        with suppress(FileNotFoundError):  # the task may have been deleted meanwhile
+            os.chown(path, 0, 0, follow_symlinks=False)
 
     def discard(self, path: str) -> bool:
         """Move a file or directory to the trash; answers whether there was one."""
@@ -91,8 +93,10 @@ class Directories:
     def discard_job(self, number: int, job_id: str) -> None:
         """Remove a job's directory, unless a later job of the same name owns it."""
         if self._owner(job_id) in (number, None):
+            path = f"{self.root}/{layout.job_root(job_id)}"
             self._jobs.pop(number, None)
-            self.discard(f"{self.root}/{layout.job_root(job_id)}")
+            self._numbers.pop(path, None)
+            self.discard(path)
             self._marker(job_id).unlink(missing_ok=True)
 
     def _job(self, job: Job) -> str:
@@ -101,8 +105,9 @@ class Directories:
             self.discard(path)
             self._marker(job.id).write_text(str(job.number))
         os.makedirs(path, mode=0o755, exist_ok=True)
-        self._jobs = {number: known for number, known in self._jobs.items() if known != path}
+        self._jobs.pop(self._numbers.get(path, 0), None)
         self._jobs[job.number] = path
+        self._numbers[path] = job.number
         return path
 
     def _owner(self, job_id: str) -> int | None:

@@ -142,13 +142,17 @@ class Link:
     def _take(self, data: bytes) -> None:
         try:
             message = messages.unpack(data)
-            gap = message["seq"] > self._seq + 1
-            self._seq = message["seq"]
-            self._receive(message)
+            before, self._seq = self._seq, message["seq"]
+            missed = self._seq > before + 1
         except (ValueError, KeyError, TypeError):
             _log.exception("unreadable inbox message")
             return
-        if gap:
+        try:
+            self._receive(message)
+        except Exception:  # whatever it was: what became of this message, the next hold tells
+            _log.exception("inbox message failed", extra={"kind": message.get("kind"), "seq": self._seq})
+            missed = True
+        if missed:
             self._hold()
 
     async def _write(self, connection: Connection) -> None:

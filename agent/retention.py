@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Retention:
         self._buckets_dir = Path(directories.volatile, "retention")
         self._cleaned_dir = Path(directories.volatile, "cleaned")
         self._overrides_file = Path(directories.volatile, "retention-changes")
-        self._fresh: list[tuple[int, int, str, str, float]] = []
+        self._fresh: deque[tuple[int, int, str, str, float]] = deque()  # filled by the loop, emptied by the thread
         self._live: set[str] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -98,13 +99,13 @@ class Retention:
     def _sweep_guarded(self) -> None:
         try:
             self.sweep()
-        except OSError:
+        except Exception:  # the edge of a thread that must go on
             _log.exception("sweep failed; it is tried again")
 
     def _write_down(self) -> None:
-        fresh, self._fresh = self._fresh, []
         lines: dict[int, list[bytes]] = {}
-        for job, task, job_id, task_id, deadline in fresh:
+        for _ in range(len(self._fresh)):
+            job, task, job_id, task_id, deadline = self._fresh.popleft()
             path = f"{self._directories.root}/{layout.task_root(job_id, task_id)}"
             inode = _inode(path)
             if inode and path not in self._live:

@@ -96,7 +96,8 @@ class Runner:
 
     def places(self) -> dict[str, Key]:
         """Directories of attempts whose command has not ended, for the disk's sake."""
-        return {place.directory: key for key, place in self._places.items()}
+        places = dict(self._places)  # copied at once: the measuring thread asks too
+        return {place.directory: key for key, place in places.items()}
 
     def run(self, message: dict[str, Any]) -> None:
         """A `run` message."""

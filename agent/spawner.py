@@ -46,7 +46,7 @@ _FILES = [
 _RESET = [signal.SIGPIPE, signal.SIGXFSZ]  # what Python ignores; posix_spawn would hand it on
 _NODE_TROUBLE = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
 _RECEIVE = 1 << 18
-_RECHECK_MS = 20
+_RECHECK_MS = 50
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from agent.settings import Settings
@@ -40,7 +41,7 @@ class Usage:
         self._running, self._overflow = running, overflow
         self._settled = 0  # everything but what runs
         self._live: dict[str, int] = {}
-        self._finished: list[str] = []
+        self._finished: deque[str] = deque()  # filled by the loop, emptied by the thread
         self._small = 0
         self._full_at = 0.0
         self._stopping = threading.Event()
@@ -68,8 +69,7 @@ class Usage:
         """One round; ends a task when the share is used up."""
         if time.monotonic() - self._full_at > self._settings.usage_full_s:
             self._measure_all()
-        finished, self._finished = self._finished, []
-        self._settled += sum(size_of(path) for path in finished)
+        self._settled += sum(size_of(self._finished.popleft()) for _ in range(len(self._finished)))
         self._live = {path: size_of(path) for path in self._running()}
         if self._limit and self.used() > self._limit and self._live:
             biggest = max(self._live, key=self._live.__getitem__)
@@ -79,7 +79,8 @@ class Usage:
             self._overflow(biggest, words)
 
     def _measure_all(self) -> None:
-        self._small, self._finished = 0, []
+        self._small = 0
+        self._finished.clear()
         live = set(self._running())
         self._settled = size_of(self._root, skip=live, pause_s=self._settings.sweep_pause_s / 10)
         self._full_at = time.monotonic()
@@ -88,7 +89,10 @@ class Usage:
         wait = 0.0
         while not self._stopping.wait(wait):
             started = time.monotonic()
-            self.measure()
+            try:
+                self.measure()
+            except Exception:  # the edge of a thread that must go on
+                _log.exception("measuring failed; it is tried again")
             # a tenth of the time at most, however large the directories are
             wait = max(self._settings.usage_interval_s, 9 * (time.monotonic() - started))
 

@@ -27,7 +27,7 @@ from agent.contract import messages, queues
 from agent.contract.boot import Boot
 
 PATIENCE_S = 20
-UID_BASE = 300_000
+UID_BASE = 300_000 + 100 * (os.getpid() % 1000)  # several runs on one machine do not see each other's processes
 REDIS = shutil.which("redis-server") or "redis-server"
 
 

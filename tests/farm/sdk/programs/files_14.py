@@ -1,7 +1,18 @@
 """Files in and out: from URLs and containers, to containers, under conditions and names."""
 
 from behaving14 import (
-    GIVEN, a_job, a_pool, a_task, batch, clean_up_and_finish, details, ended, models, out, outcome, sh,
+    GIVEN,
+    a_job,
+    a_pool,
+    a_task,
+    batch,
+    clean_up_and_finish,
+    details,
+    ended,
+    models,
+    out,
+    outcome,
+    sh,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -25,7 +36,6 @@ def at(path, **source):
     return models.ResourceFile(file_path=path, **source)
 
 
-
 def conditions(name):
     return [
         upload("*.txt", f"{name}/{condition}", condition)
@@ -41,21 +51,51 @@ TREE = (
 pool_id = a_pool(1, slots=8)
 job_id = a_job(
     pool_id,
-    sh("url", LIST + "; stat -c %a sub/dir/in.txt plain.txt", resource_files=[
-        at("sub/dir/in.txt", http_url=GIVEN["file"], file_mode="0640"), at("plain.txt", http_url=GIVEN["file"])]),
-    sh("container", LIST, resource_files=[
-        at(None, storage_container_url=GIVEN["inputs"], blob_prefix="set/"),
-        at("below", storage_container_url=GIVEN["inputs"], blob_prefix="set/a")]),
-    sh("auto", LIST, resource_files=[
-        models.ResourceFile(auto_storage_container_name="inputs-14", blob_prefix="other", file_path="x")]),
-    sh("foreign", LIST + "; echo back > answer.txt", resource_files=[
-        at("far", storage_container_url=GIVEN["foreign"], blob_prefix="deep/")],
-        output_files=[upload("answer.txt", "from/farm.txt", url=GIVEN["foreign"])]),
-    sh("globs", TREE, output_files=[
-        upload("*.txt", "star"), upload("**/*.txt", "deep"), upload("?ne.txt"), upload("[tx]*", "class"),
-        upload("odd[[]1].txt", "escaped"), upload("three.log", "renamed.log", headers={"x-ms-blob-content-type": "text/x-log"}),
-        upload("../stdout.txt", "logs/out"), upload("$AZ_BATCH_TASK_DIR/stderr.txt", "logs/$AZ_BATCH_TASK_ID"),
-        upload("nothing-*.such"), upload("a/**/*", "tree")]),
+    sh(
+        "url",
+        LIST + "; stat -c %a sub/dir/in.txt plain.txt",
+        resource_files=[
+            at("sub/dir/in.txt", http_url=GIVEN["file"], file_mode="0640"),
+            at("plain.txt", http_url=GIVEN["file"]),
+        ],
+    ),
+    sh(
+        "container",
+        LIST,
+        resource_files=[
+            at(None, storage_container_url=GIVEN["inputs"], blob_prefix="set/"),
+            at("below", storage_container_url=GIVEN["inputs"], blob_prefix="set/a"),
+        ],
+    ),
+    sh(
+        "auto",
+        LIST,
+        resource_files=[
+            models.ResourceFile(auto_storage_container_name="inputs-14", blob_prefix="other", file_path="x")
+        ],
+    ),
+    sh(
+        "foreign",
+        LIST + "; echo back > answer.txt",
+        resource_files=[at("far", storage_container_url=GIVEN["foreign"], blob_prefix="deep/")],
+        output_files=[upload("answer.txt", "from/farm.txt", url=GIVEN["foreign"])],
+    ),
+    sh(
+        "globs",
+        TREE,
+        output_files=[
+            upload("*.txt", "star"),
+            upload("**/*.txt", "deep"),
+            upload("?ne.txt"),
+            upload("[tx]*", "class"),
+            upload("odd[[]1].txt", "escaped"),
+            upload("three.log", "renamed.log", headers={"x-ms-blob-content-type": "text/x-log"}),
+            upload("../stdout.txt", "logs/out"),
+            upload("$AZ_BATCH_TASK_DIR/stderr.txt", "logs/$AZ_BATCH_TASK_ID"),
+            upload("nothing-*.such"),
+            upload("a/**/*", "tree"),
+        ],
+    ),
     sh("good", "echo x > r.txt", output_files=conditions("good")),
     sh("bad", "echo x > r.txt; exit 5", output_files=conditions("bad")),
     a_task("neverran", "no-such-program", output_files=conditions("neverran")),
@@ -63,8 +103,12 @@ job_id = a_job(
     sh("nowhere", "echo x > r.txt; exit 4", output_files=[upload("r.txt", url=GIVEN["nowhere"])]),
     sh("foreignrefused", "echo x > r.txt", output_files=[upload("r.txt", url=GIVEN["foreign_readonly"])]),
     sh("foreignnowhere", "echo x > r.txt", output_files=[upload("r.txt", url=GIVEN["foreign_nowhere"])]),
-    sh("big", f"test $(stat -c %s in) = {200 * MIB} && mv in out", resource_files=[at("in", http_url=GIVEN["big"])],
-       output_files=[upload("out", "big.bin")]),
+    sh(
+        "big",
+        f"test $(stat -c %s in) = {200 * MIB} && mv in out",
+        resource_files=[at("in", http_url=GIVEN["big"])],
+        output_files=[upload("out", "big.bin")],
+    ),
 )
 tasks = {task.id: task for task in ended(job_id, seconds=90)}
 

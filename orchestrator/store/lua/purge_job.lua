@@ -31,7 +31,7 @@ end
 local P = call('HGET', K.queue(j.queue), 'pool')
 for _, N in ipairs(P and call('ZRANGE', K.pool_nodes(P), 0, -1) or {}) do
   local n = node(tonumber(N))
-  if n and n.boot > 0 then send(n, {kind = 'clean', dirs = {{J, j.id, false, false}}}) end
+  if n and n.boot > 0 then send(n, {kind = 'clean', dirs = {{J, j.id, cjson.null, cjson.null}}}) end
 end
 flush_nodes()
 for _, slots in ipairs(classes(J)) do call('UNLINK', K.job_ready(J, slots)) end

@@ -123,7 +123,7 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
             return message["seq"], "kill", tuple(tuple(task) for task in message["tasks"])
         case "clean":
             ((job, job_id, task, task_id),) = message["dirs"]
-            return message["seq"], "clean", (job, job_id, task or None, task_id or None)
+            return message["seq"], "clean", (job, job_id, task, task_id)
         case "keep":
             return message["seq"], "keep", (message["J"], message["T"])
     return message["seq"], message["kind"], message

@@ -28,7 +28,7 @@ from agent.contract.boot import Boot
 
 PATIENCE_S = 20
 UID_BASE = 300_000 + 100 * (os.getpid() % 1000)  # several runs on one machine do not see each other's processes
-REDIS = shutil.which("redis-server") or "redis-server"
+REDIS = os.environ.get("NODEFARM_TEST_REDIS") or shutil.which("redis-server") or "redis-server"
 
 
 def until(condition, what="the condition"):

@@ -176,7 +176,9 @@ def test_a_stopped_redis_is_silence_too(world):
 
 
 def test_a_boot_that_redis_knows_no_more_ends_its_tasks_and_exits(world):
-    world.redis.execute_command("ACL", "SETUSER", "n5", "on", ">pw", "~nf:*", "&nf:*", "+@all", "-client")
+    world.redis.execute_command(
+        "ACL", "SETUSER", "n5", "on", ">pw", "~nf:*", "resetchannels", "&nf:*", "+@all", "-client"
+    )
     url = f"unix://n5:pw@{world.folder}/redis.sock"
     world.start(redis_url=url, lost_after_s=0.6, env={"NODEFARM_AGENT_REFUSED_S": "0.5"})
     _busy(world)
@@ -187,7 +189,7 @@ def test_a_boot_that_redis_knows_no_more_ends_its_tasks_and_exits(world):
 
 
 def test_a_login_that_comes_back_in_time_is_used_again(world):
-    login = ("ACL", "SETUSER", "n5", "on", ">pw", "~nf:*", "&nf:*", "+@all", "-client")
+    login = ("ACL", "SETUSER", "n5", "on", ">pw", "~nf:*", "resetchannels", "&nf:*", "+@all", "-client")
     world.redis.execute_command(*login)
     world.start(redis_url=f"unix://n5:pw@{world.folder}/redis.sock")
     world.stop_redis()

@@ -19,6 +19,8 @@ from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import LOGS, START_SECONDS, Credentials, Lock, holder, make_folder
 from orchestrator.cli.processes import become_subreaper, end, me
 from orchestrator.cli.supervisor import Member, Supervisor, child_environment
+from orchestrator.domain.errors import FarmError
+from orchestrator.domain.vault import without_secrets
 from orchestrator.drivers import procfs
 from orchestrator.settings import Settings
 
@@ -146,11 +148,14 @@ class FarmProcess:
         """
         options = self._options
         settings = Settings(data_dir=options.folder, redis_url=redis_url, account=options.account)
-        farm = await wiring.open_farm(settings)
         try:
-            return (await farm.store.accounts.ensure(options.key))["primary"]
-        finally:
-            await farm.close()
+            farm = await wiring.open_farm(settings)
+            try:
+                return (await farm.store.accounts.ensure(options.key))["primary"]
+            finally:
+                await farm.close()
+        except (FarmError, redis.RedisError, ValueError, OSError) as error:
+            raise CliError(f"cannot open the farm at {without_secrets(redis_url)}: {error}") from error
 
     async def _end(self) -> None:
         """Who starts nodes first, then the nodes, then the API, and Redis last: each can still say what it did."""

@@ -1,7 +1,9 @@
 """farm up, farm down."""
 
 import asyncio
+import base64
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import folder, leftovers, output
-from orchestrator.cli.errors import CliError, Exit
+from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
 from orchestrator.drivers import procfs
@@ -32,7 +34,7 @@ class Fsync(StrEnum):
 def up(
     driver: Annotated[str, typer.Option(help="What nodes are.")] = "process",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8480,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8480,
     data_dir: DataDir = None,
     redis: Annotated[str | None, typer.Option(help="URL of a Redis of yours.", envvar="FARM_REDIS_URL")] = None,
     account: Annotated[str, typer.Option(help="Name of the account.", envvar="FARM_ACCOUNT")] = "farm",
@@ -47,6 +49,7 @@ def up(
 ) -> None:
     """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it."""
     place = (data_dir or folder.default()).expanduser().resolve()
+    _check(account, key)
     if detach:
         _detach(place, key, redis, account, _arguments(driver, host, port, fsync, workers))
         return
@@ -57,6 +60,21 @@ def up(
 
     options = Options(place, account, key or None, host, port, driver, redis or None, fsync, workers)
     asyncio.run(FarmProcess(options).run())
+
+
+def _check(account: str, key: str | None) -> None:
+    """Both go into URLs, names and signatures, for good.
+
+    Raises:
+        UsageError: one of them cannot.
+    """
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?", account):
+        raise UsageError(f"'{account}' is no name for an account: 1 to 24 lower-case letters, digits, hyphens")
+    if key:
+        try:
+            base64.b64decode(key, validate=True)
+        except ValueError as error:
+            raise UsageError("--key is not base64") from error
 
 
 def _arguments(driver: str, host: str, port: int, fsync: Fsync, workers: int) -> list[str]:

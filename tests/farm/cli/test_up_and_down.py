@@ -59,6 +59,12 @@ def test_a_taken_port_is_named(fresh):
     assert port in fresh.stderr and "--port" in fresh.stderr
 
 
+def test_a_redis_that_is_not_there_is_named_without_its_password(fresh):
+    fresh("up", "--port", "0", "--redis", "redis://me:hidden@127.0.0.1:1/0", code=1)
+
+    assert "127.0.0.1:1" in fresh.stderr and "hidden" not in fresh.stderr and "Traceback" not in fresh.stderr
+
+
 def test_the_given_key_is_the_first_key_and_a_replaced_one_stays_dead_after_a_restart(fresh):
     given = "Z2l2ZW4ga2V5IG9mIHRoZSB0ZXN0"
     assert up(fresh, "--key", given)["key"] == given

@@ -90,6 +90,18 @@ def test_a_command_line_without_sense_ends_with_two(monkeypatch, capsys, words):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(("--key", "no base64"), "--key"), (("--account", "A B"), "account"), (("--port", "70000"), "--port")],
+)
+def test_a_farm_that_could_not_work_is_not_started(monkeypatch, capsys, tmp_path, words, named):
+    code, _, err = run(monkeypatch, capsys, "up", "--data-dir", str(tmp_path / "farm"), *words)
+
+    assert code == Exit.USAGE
+    assert named in err
+    assert not (tmp_path / "farm").exists()
+
+
 def test_help_documents_every_exit_code(monkeypatch, capsys):
     code, out, _ = run(monkeypatch, capsys, "--help")
 

@@ -92,3 +92,17 @@ def test_a_sleeping_claim_makes_room_for_a_claim_of_the_higher_priority(farm):
     add(farm, high, wide=3, narrow=1)
 
     assert claim(farm) == (2, 1, 0)
+
+
+def test_a_node_that_was_reserved_is_open_to_the_higher_priority_at_once(farm):
+    first, second = farm.new_node("pool-a"), farm.new_node("pool-a")
+    low = a_job(farm, "low")
+    add(farm, low, one=3, two=3)
+    add(farm, low, big=4, small=1)
+    farm.tick(PATIENCE)
+    end(farm, first, low, 4)
+    assert claim(farm) == (1, 3, first.number)
+
+    add(farm, a_job(farm, "high", priority=5), urgent=1, next=1)
+
+    assert (2, 1, 1) in first.held and (2, 2, 1) in second.held

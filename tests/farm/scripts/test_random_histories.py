@@ -51,13 +51,19 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(
         main=st.sampled_from(sorted(POOLS)),
-        nodes=st.integers(1, 3),
+        nodes=st.integers(0, 3),
         late=st.integers(0, 2),
-        tasks=st.tuples(*[st.lists(NEW_TASK, min_size=2, max_size=6)] * 2),
+        tasks=st.tuples(*[st.lists(NEW_TASK, min_size=3, max_size=8)] * 2),
         second=st.booleans(),
+        alike=st.booleans(),
+        limit=st.sampled_from([-1, -1, 2]),
     )
-    def begin(self, main, nodes, late, tasks, second):
-        """Two jobs that share a pool with some nodes; the histories are about what happens to them."""
+    def begin(self, main, nodes, late, tasks, second, alike, limit):
+        """Two jobs that share a pool with some nodes; the histories are about what happens to them.
+
+        `alike`: all tasks are of one size and want nothing special, which the scheduler takes many at a time.
+        """
+        self.alike = alike
         self.both = Both(self.loop, self.url, self.edits)
         self.model = self.both.model
         for pool in POOLS:
@@ -67,7 +73,7 @@ class Histories(RuleBasedStateMachine):
         if second:
             self.both.new_node("pool-b" if main == "pool-a" else "pool-a")
         for name, new in zip(("j1", "j2"), tasks, strict=True):
-            self.both.add_job(Job(0, name, main, 0, -1, 0, True, "noaction", "performexitoptionsjobaction", 0))
+            self.both.add_job(Job(0, name, main, 0, limit, 0, True, "noaction", "performexitoptionsjobaction", 0))
             self.put(self.model.job(name), new)
         for _ in range(late):
             self.both.new_node(main)
@@ -84,7 +90,10 @@ class Histories(RuleBasedStateMachine):
     def put(self, job, new):
         rows = []
         for fields in new[: max(0, MOST_TASKS - len(job.tasks))]:
-            near = max(self.model.nodes.values(), key=lambda node: node.number).id if fields["near"] else ""
+            if self.alike:
+                fields |= {"slots": 1, "near": False, "ids": fields["ids"][:1], "ranges": []}
+            newest = max(self.model.nodes, default=0)
+            near = self.model.nodes[newest].id if fields["near"] and newest else ""
             conditions = CONDITIONS[fields["conditions"]]
             task = Task(0, 0, fields["id"], fields["slots"], fields["max_retry"], near, conditions)
             rows.append((task, fields["ids"], fields["ranges"]))
@@ -236,6 +245,8 @@ class Histories(RuleBasedStateMachine):
         for exit_code, fail in ends:
             job, task, attempt = data.draw(st.sampled_from(held), label="attempt")
             items.append(["end", job, task, attempt, 5, exit_code, fail, []])
+        if len(ends) == 5:
+            items.append(["bad", "DiskFull", "no space"])
         self.both.report(node, *items)
         self.after()
 

@@ -1,3 +1,6 @@
+import runpy
+from pathlib import Path
+
 import pytest
 
 from orchestrator.domain.transitions import GONE, ImpossibleTransition, advance, moves, states
@@ -66,3 +69,10 @@ def test_the_tables_say_what_the_specification_says(kind, state, event, after):
 def test_a_completed_or_deleted_job_never_runs_again():
     for state in ("terminating", "completed", "deleting"):
         assert {after for before, after in moves("job") if before == state} <= {"completed", "deleting", GONE}
+
+
+def test_the_diagrams_of_the_docs_are_those_of_the_tables():
+    docs = Path(__file__).parents[3] / "docs"
+    drawn = runpy.run_path(str(docs / "make_state_diagrams.py"))["page"]()
+
+    assert (docs / "states.md").read_text() == drawn, "run: python docs/make_state_diagrams.py > docs/states.md"

@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m agent BOOTFILE", file=sys.stderr)
         return 2
+    os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
     boot = Boot.read_once(Path(arguments[0]))
     settings = Settings.read(os.environ)
     directories = Directories(boot.root)

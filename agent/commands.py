@@ -63,6 +63,10 @@ class Commands:
         self._of[id] = spawner
         return id
 
+    def warm(self, account: Account) -> None:
+        """Start a user's spawner before it is needed, so that the first task need not wait for it."""
+        self._spawner(account)
+
     def kill(self, id: int, signum: int = AT_ONCE) -> None:
         """Signal the whole tree of a command; nothing happens when it has ended."""
         spawner = self._of.get(id)

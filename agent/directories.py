@@ -5,7 +5,6 @@ there, so names below them are ours. What has to go is renamed into the trash,
 which is instant, and deleted later (retention.py).
 """
 
-import contextlib
 import fcntl
 import itertools
 import os
@@ -99,7 +98,7 @@ class Directories:
             self._jobs.pop(number, None)
             self._numbers.pop(path, None)
             self.discard(path)
-            with contextlib.suppress(OSError):  # of a schedule's jobs the last one takes the common directory along
+            with suppress(OSError):  # of a schedule's jobs the last one takes the common directory along
                 os.rmdir(os.path.dirname(path))
             self._marker(job_id).unlink(missing_ok=True)
 

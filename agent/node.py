@@ -65,6 +65,7 @@ class Node:
         self._retention.start()
         self._usage.start()
         self._report(["up", self._info()])
+        self._commands.warm(self._accounts.choose(None))
         link = asyncio.create_task(self._link.run(self._pulse.beat, self._boot.heartbeat_s))
         parts = [link, asyncio.create_task(self._startup.run()), asyncio.create_task(self._watch_silence())]
         stop = asyncio.create_task(stopping.wait())

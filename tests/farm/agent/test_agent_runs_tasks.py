@@ -321,6 +321,18 @@ def test_named_users_run_under_a_number_of_their_own(world):
     assert world.ended(2)[1][:3] == ["pre", "UserError", "TaskSchedulingConstraintFailed"]
 
 
+def test_a_farm_started_under_a_closed_umask_runs_tasks_of_other_users_all_the_same(world):
+    before = os.umask(0o077)
+    try:
+        world.start()
+    finally:
+        os.umask(before)
+    directory = world.sh("umask; touch made", userIdentity=TASK_USER)
+
+    assert world.ended() == (0, None)
+    assert _text(directory, "stdout.txt") == "0022\n"
+
+
 def test_shared_is_for_everybody(world):
     world.start()
     world.sh("echo hello > $AZ_BATCH_NODE_SHARED_DIR/a")

@@ -1,15 +1,14 @@
 """A farm of one's own: `farm up` in a folder that is gone afterwards, on a free port."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import redis
 
+from parts import scratch
 from parts.client import Client
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -22,8 +21,7 @@ class Farm:
         self._fsync = fsync
 
     def __enter__(self) -> "Farm":
-        self.folder = Path(tempfile.mkdtemp(prefix="nodefarm-bench-"))
-        self.folder.chmod(0o755)
+        self.folder = scratch.folder("farm")
         self._said = open(self.folder / "said", "wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator.cli", "up", "--port", "0", "--fsync", self._fsync,
@@ -46,7 +44,6 @@ class Farm:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(60)
         self._said.close()
-        shutil.rmtree(self.folder)
 
     def connect(self) -> Client:
         return Client(self.endpoint, self.account, self.key)

@@ -5,31 +5,32 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import redis
 
+from parts import scratch
+
 
 def huey(count: int, workers: int, fsync: str = "everysec", command: str = "/bin/true") -> float:
     """Run `count` commands through Huey; answers seconds from the first enqueue to the last result."""
-    with tempfile.TemporaryDirectory(prefix="nodefarm-huey-") as folder:
-        socket = f"{folder}/redis.sock"
-        server = _start_redis(folder, socket, fsync)
-        environment = {**os.environ, "BENCH_HUEY_SOCKET": socket, "PYTHONPATH": str(Path(__file__).parent)}
-        consumer = subprocess.Popen(
-            [sys.executable, "-m", "huey.bin.huey_consumer", "huey_app.huey", "-k", "process", "-w", str(workers),
-             "-d", "0.001", "-m", "0.01", "-q"],
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            return _measure(socket, count, workers, command)
-        finally:
-            consumer.send_signal(signal.SIGINT)
-            consumer.wait(20)
-            server.terminate()
-            server.wait(20)
+    folder = str(scratch.folder("huey"))
+    socket = f"{folder}/redis.sock"
+    server = _start_redis(folder, socket, fsync)
+    environment = {**os.environ, "BENCH_HUEY_SOCKET": socket, "PYTHONPATH": str(Path(__file__).parent)}
+    consumer = subprocess.Popen(
+        [sys.executable, "-m", "huey.bin.huey_consumer", "huey_app.huey", "-k", "process", "-w", str(workers),
+         "-d", "0.001", "-m", "0.01", "-q"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        return _measure(socket, count, workers, command)
+    finally:
+        consumer.send_signal(signal.SIGINT)
+        consumer.wait(20)
+        server.terminate()
+        server.wait(20)
 
 
 def _measure(socket: str, count: int, workers: int, command: str) -> float:

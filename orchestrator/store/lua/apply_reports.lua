@@ -196,9 +196,14 @@ if n.state ~= 'running' and n.dirty and (n.state == 'idle' or n.state == 'unusab
   -- The pool may have reached its size.
   if call('HGET', K.pool(n.pool), 'allocation') ~= 'steady' then due('pool:' .. n.pool, now) end
 end
-flush_nodes()
 finish(queues)
-call('LTRIM', key, taken, -1)
-local more = call('EXISTS', key)
-if more == 1 then ring(N .. ':' .. B) end
-return done(#items, more, n.state)
+-- Nobody writes meanwhile: fewer than asked for, all taken, means that nothing is left.
+local more = taken < #raws or #raws == a.limit
+if more then
+  call('LTRIM', key, taken, -1)
+  more = call('EXISTS', key) == 1
+else
+  call('UNLINK', key)
+end
+if more then ring(N .. ':' .. B) end
+return done(#items, more and 1 or 0, n.state)

@@ -268,7 +268,8 @@ local function lone_job(q)
 end
 
 -- Many steps at once where they are all alike: no claim, one job, one size. What it does is what step() would do
--- again and again, at the cost of one; it stops where the steps would differ, and step() goes on. False: took nothing.
+-- again and again, at the cost of one; it stops where the steps would differ, and step() goes on.
+-- Returns whether it took any, and whether no slot is free any more, so that there is nothing to go on with.
 local function run_of_steps(q, plan)
   local open = not q.claim and few_open(q)
   if not open or #open == 0 then return false end
@@ -293,7 +294,9 @@ local function run_of_steps(q, plan)
   sync_all_open()
   count(j.number, 'active', -#tasks, size)
   count(j.number, 'running', #tasks, size)
-  return true
+  local left = 0
+  for _, n in ipairs(open) do left = left + n.free end
+  return true, left == 0 and #tasks == #chosen
 end
 
 -- Assigns what can be assigned; the engine is rung when the budget ends first.
@@ -302,7 +305,10 @@ local function schedule(Q)
   sync_all_open()
   if not q then return 0 end
   local plan = {jobs = {}}
-  while #plan < SCHEDULE_BUDGET and (run_of_steps(q, plan) or step(q, plan)) do end
+  while #plan < SCHEDULE_BUDGET do
+    local took, full = run_of_steps(q, plan)
+    if full or not (took or step(q, plan)) then break end
+  end
   if #plan > 0 then commit(q, plan) end
   if #plan >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
   return #plan

@@ -5,7 +5,7 @@ import json
 
 import msgpack
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.contract import queues
@@ -93,7 +93,6 @@ def loop():
 
 @pytest.mark.timeout(300)
 def test_no_report_stops_the_list_or_touches_another_node(redis_url, loop):
-    @settings(max_examples=settings().max_examples)
     @given(raws=st.lists(RAW, min_size=1, max_size=4))
     @example(raws=[msgpack.packb({"v": 1, "items": [["start", "5"], ["ready"]]})])
     @example(raws=[msgpack.packb({"v": 1, "items": [["end", 1, 1, 1, 0, float("inf"), None, []]]})])

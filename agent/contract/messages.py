@@ -14,7 +14,8 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
     keep   J, T, retention_us                  changed retentionTime, counted from the end of the task
     file   req, op (list | stat | get | delete), path, recursive, offset, length, reply
            path is relative to the node's root; answered over HTTP to `reply`
-    drain  on                                  no meaning to running tasks; informs only
+    drain  on                                  no meaning to running tasks; informs only. Also sent after a `hold`
+                                               that is behind: its number shows the node what it missed
 
 Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 arrays, up to 1 MiB in all:
 
@@ -31,7 +32,8 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
     ["back", J, T, A, reason]           agent could not run it for reasons of its own: requeue,
                                         does not count as a retry
     ["hold", seq, [[J, T, A], ...]]     everything received up to message `seq` that is not ended;
-                                        sent after each reconnect
+                                        sent after each reconnect and each gap in the numbers. Answered
+                                        by `kill` for what is held and does not count
     ["note", J, T, A, text]             a line for the story of the task
     ["bad", code, message]              node is unusable, with its error
 

@@ -130,7 +130,9 @@ local function on_back(J, T, attempt, reason)
   end
 end
 
--- After a reconnect: what was sent up to `seq` and is not held was lost on the way.
+-- After a reconnect: what was sent up to `seq` and is not held was lost on the way. So may be a kill: what is
+-- held and does not count here is ended once more. What was sent after `seq` may be lost or on its way; one more
+-- message shows the node, by its number, whether it missed some, and then it says again what it holds.
 local function on_hold(item)
   local seq, has_it = item[2], {}
   for _, h in ipairs(item[3]) do
@@ -144,6 +146,18 @@ local function on_hold(item)
   end
   table.sort(lost, earlier)
   for _, h in ipairs(lost) do on_back(h[1], h[2], h[3], 'the assignment did not reach node ' .. n.id) end
+  local again = {}
+  for name, h in pairs(holds) do
+    local j = has_it[name] and job(h[1])
+    if has_it[name] and not runs_here(j and task(h[1], h[2]), N, h[3]) then again[#again + 1] = h end
+  end
+  table.sort(again, earlier)
+  for i, h in ipairs(again) do again[i] = {h[1], h[2], h[3], 'requeue'} end
+  if #again > 0 then
+    send(n, {kind = 'kill', tasks = again})
+  elseif seq < n.seq then
+    send(n, {kind = 'drain', on = n.scheduling == 'disabled'})
+  end
 end
 
 local function in_starting() return n.state == 'starting' or n.state == 'waitingforstarttask' end

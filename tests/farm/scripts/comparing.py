@@ -126,6 +126,8 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
             return message["seq"], "clean", (job, job_id, task, task_id)
         case "keep":
             return message["seq"], "keep", (message["J"], message["T"])
+        case "drain":
+            return message["seq"], "drain", message["on"]
     return message["seq"], message["kind"], message
 
 

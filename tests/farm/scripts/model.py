@@ -342,6 +342,11 @@ class Model:
                     has = {tuple(held) for held in item[2]}
                     for held in sorted(h for h, (_, seq) in node.held.items() if seq <= item[1] and h not in has):
                         self._on_back(node, held)
+                    again = [held for held in sorted(node.held) if held in has and not self.runs(held, node)]
+                    if again:
+                        node.send("kill", tuple((*held, "requeue") for held in again))
+                    elif item[1] < node.seq:
+                        node.send("drain", False)
                 case "bad":
                     queues |= self.empty(node, "lost")
                     if node.state != "leavingpool":

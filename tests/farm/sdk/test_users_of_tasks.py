@@ -18,7 +18,7 @@ FIRST_TASK_UID = 200_000
 
 @pytest.mark.skipif(not ROOT, reason="only root can switch users; the other test here runs as anybody")
 def test_tasks_run_as_the_user_that_they_name_and_cannot_see_each_other(farm):
-    seen = farm.program("14.2.0", "users_14")
+    seen = farm.program("14.2.0", "users_14", json.dumps({"switches": True}))
 
     outcomes, said = seen["outcomes"], seen["said"]
     assert outcomes.pop("unknown") == REFUSED
@@ -66,11 +66,12 @@ def test_a_farm_without_rights_runs_tasks_as_its_caller_and_refuses_elevation_be
 
     seen = farm.program("14.2.0", "users_14", json.dumps({"switches": False}))
 
+    assert seen["no_task_users"] == [400, "InvalidPropertyValue"]  # it cannot keep tasks apart, and declares it
     outcomes = seen["outcomes"]
     for name in ("default", "pool"):
         assert outcomes[name] == ["success", 0]
         assert {int(word) for word in seen["said"][name]} == {uid}
-    for name in ("admin", "taskadmin", "named", "namedadmin", "unknown"):
+    for name in ("admin", "named", "namedadmin", "unknown"):
         assert outcomes[name] == REFUSED
     assert "root" in str(seen["why"]["admin"])
     assert "root" in str(seen["why"]["named"])

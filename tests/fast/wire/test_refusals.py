@@ -136,14 +136,6 @@ PROCESS = Rules(driver="process", capabilities=frozenset({"users"}))
 @pytest.mark.parametrize(
     ("kind", "body", "name", "capability"),
     [
-        ("pool_add", small_pool(startTask=START | {"userIdentity": ADMIN}), "startTask", "elevation"),
-        ("task_add", small_task(userIdentity=ADMIN), "userIdentity", "elevation"),
-        (
-            "pool_add",
-            small_pool(userAccounts=[{"name": "a", "password": "p", "elevationLevel": "Admin"}]),
-            "userAccounts[0].elevationLevel",
-            "elevation",
-        ),
         (
             "pool_add",
             small_pool(userAccounts=[{"name": "a", "password": "p", "linuxUserConfiguration": {"uid": 1, "gid": 1}}]),
@@ -169,18 +161,19 @@ def test_what_the_driver_cannot_do_is_refused_naming_the_driver_that_can(kind, b
     assert "'docker' has it" in refused.value.message
 
 
-def test_a_driver_without_users_runs_everything_as_one_and_says_so():
+def test_a_driver_that_cannot_switch_users_keeps_no_tasks_apart_and_says_so():
     alone = Rules(driver="process", capabilities=frozenset())
-    wire.parse(
-        "task_add",
-        small_task(userIdentity={"autoUser": {"scope": "pool", "elevationLevel": "nonAdmin"}}),
-        NEWEST,
-        alone,
-    )
-    accounts = small_pool(userAccounts=[{"name": "a", "password": "p"}])
-    assert refusal("pool_add", accounts, rules=alone) == ("InvalidPropertyValue", "userAccounts")
     scoped = small_task(userIdentity={"autoUser": {"scope": "task"}})
     assert refusal("task_add", scoped, rules=alone) == ("InvalidPropertyValue", "userIdentity.autoUser.scope")
+
+
+def test_elevation_and_named_users_are_for_the_node_to_refuse_before_the_run():
+    alone = Rules(driver="process", capabilities=frozenset())
+    wire.parse("task_add", small_task(userIdentity=ADMIN), NEWEST, alone)
+    wire.parse("task_add", small_task(userIdentity={"username": "ann"}), NEWEST, alone)
+    wire.parse("pool_add", small_pool(startTask=START | {"userIdentity": ADMIN}), NEWEST, alone)
+    accounts = [{"name": "ann", "password": "p", "elevationLevel": "admin"}]
+    assert wire.parse("pool_add", small_pool(userAccounts=accounts), NEWEST, alone)["userAccounts"][0]["name"] == "ann"
 
 
 LONG = "x" * 1025

@@ -12,65 +12,54 @@ from behaving14 import (
     models,
     out,
     outcome,
+    refusal,
     running,
     sh,
     user,
 )  # fmt: skip
 
 WHO = 'id -u; stat -c %u "$AZ_BATCH_TASK_DIR" ../stdout.txt .; '
-NAMED = models.UserIdentity(user_name="ann")
-
-pool_id = a_pool(
-    1,
-    slots=8,
-    user_accounts=[
-        models.UserAccount(name="ann", password="only for tests"),
-        models.UserAccount(name="root2", password="only for tests", elevation_level="admin"),
-    ]
-    if GIVEN.get("named", True)
-    else None,
+OPEN = "umask 0; mkdir open; echo secret > open/file; chmod 777 . open; echo up; sleep 600"
+SPY = (
+    'd="$AZ_BATCH_NODE_ROOT_DIR/workitems/$AZ_BATCH_JOB_ID/job-1/first"; '
+    'for t in "ls $d" "cat $d/wd/open/file" "cat $d/stdout.txt" "touch $d/wd/open/mine"; do '
+    "$t > /dev/null 2>&1 && echo could: $t; done; true"
 )
+NAMED = models.UserIdentity(user_name="ann")
+ACCOUNTS = [
+    models.UserAccount(name="ann", password="only for tests"),
+    models.UserAccount(name="root2", password="only for tests", elevation_level="admin"),
+]
+
+pool_id = a_pool(1, slots=8, user_accounts=ACCOUNTS)
 job_id = a_job(
     pool_id,
     sh("default", WHO),
     sh("pool", WHO, user_identity=user("pool")),
     sh("admin", WHO, user_identity=user("pool", "admin")),
-    sh("taskadmin", WHO, user_identity=user("task", "admin")),
     sh("named", WHO, user_identity=NAMED),
     sh("namedadmin", WHO, user_identity=models.UserIdentity(user_name="root2")),
     sh("unknown", WHO, user_identity=models.UserIdentity(user_name="eve")),
-    sh("first", WHO + "umask 0; mkdir open; echo secret > open/file; chmod 777 . open; echo up; sleep 600",
-       user_identity=user("task")),
-)  # fmt: skip
-ids = ["default", "pool", "admin", "taskadmin", "named", "namedadmin", "unknown"]
-tasks = {task.id: task for task in ended(job_id, *ids)}
+)
 result = {}
-if GIVEN.get("switches", True):
+if GIVEN["switches"]:
+    add(job_id, sh("taskadmin", WHO, user_identity=user("task", "admin")))
+    tasks = {task.id: task for task in ended(job_id)}
+    add(job_id, sh("first", WHO + OPEN, user_identity=user("task")))
     running(job_id, "first", "up")
-    spy = (
-        'd="$AZ_BATCH_NODE_ROOT_DIR/workitems/$AZ_BATCH_JOB_ID/job-1/first"; '
-        + WHO
-        + (
-            'for t in "ls $d" "cat $d/wd/open/file" "cat $d/stdout.txt" "touch $d/wd/open/mine"; do '
-            "$t > /dev/null 2>&1 && echo could: $t; done; true"
-        )
-    )
-    add(
-        job_id,
-        sh("spytask", spy, user_identity=user("task")),
-        sh("spypool", spy),
-        sh("spynamed", spy, user_identity=NAMED),
-    )
+    spies = [("spytask", user("task")), ("spypool", user("pool")), ("spynamed", NAMED)]
+    add(job_id, *(sh(name, WHO + SPY, user_identity=identity) for name, identity in spies))
     ended(job_id, "spytask", "spypool", "spynamed")
     batch.task.terminate(job_id, "first")
     ended(job_id, "first")
     result = {name: out(job_id, name).splitlines() for name in ("first", "spytask", "spypool", "spynamed")}
 else:
-    batch.task.terminate(job_id, "first")
+    tasks = {task.id: task for task in ended(job_id)}
+    result["no_task_users"] = refusal(lambda: batch.task.add(job_id, sh("own", WHO, user_identity=user("task"))))
 
 clean_up_and_finish(
     outcomes={task_id: outcome(task) for task_id, task in tasks.items()},
-    said={name: out(job_id, name).split() for name in ids if tasks[name].execution_info.exit_code == 0},
+    said={name: out(job_id, name).split() for name, task in tasks.items() if task.execution_info.exit_code == 0},
     why={name: details(task) for name, task in tasks.items() if task.execution_info.result == "failure"},
     **result,
 )

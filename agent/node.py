@@ -39,7 +39,9 @@ class Node:
         self._commands = Commands(boot.disk_bytes, {variables.NODE_ROOT_DIR: boot.root})
         self._accounts = Accounts(boot.uid_base, os.geteuid() == 0, getpass.getuser(), boot.user_accounts)
         self._retention = Retention(directories, settings)
-        self._usage = Usage(boot.root, boot.disk_bytes, settings, self._running_directories, self._overflow)
+        self._usage = Usage(
+            boot.root, boot.disk_bytes, boot.reserved_disk_bytes, settings, self._running_directories, self._overflow
+        )
         self._api = Api(boot, settings)
         self._transfer = Transfer(self._api, settings, directories, self._commands)
         self._files = Files(self._api, directories, self._retention)

@@ -17,6 +17,7 @@ from agent.settings import Settings
 _log = logging.getLogger(__name__)
 
 _SMALL_BLOCKS = 256  # of 512 bytes: a task that wrote less is not walked
+_BLAMED_BYTES = 16 << 20  # a task that holds less has not filled the host's disk
 _DIRECTORY_BYTES = 5 * 4096  # what an all but empty task directory takes
 
 
@@ -24,7 +25,8 @@ class Usage:
     """Disk usage of one node's root.
 
     Args:
-        limit: the node's disk share in bytes; 0: none, nothing is measured but for the pulse's sake.
+        limit: the node's disk share in bytes; 0: none.
+        reserve: bytes of the host's disk that tasks leave free; 0: none.
         running: directories whose task runs.
         overflow: called, in the measuring thread, with the running directory that has most in it and a message.
     """
@@ -33,11 +35,12 @@ class Usage:
         self,
         root: str,
         limit: int,
+        reserve: int,
         settings: Settings,
         running: Callable[[], list[str]],
         overflow: Callable[[str, str], None],
     ) -> None:
-        self._root, self._limit, self._settings = root, limit, settings
+        self._root, self._limit, self._reserve, self._settings = root, limit, reserve, settings
         self._running, self._overflow = running, overflow
         self._settled = 0  # everything but what runs
         self._live: dict[str, int] = {}
@@ -71,11 +74,18 @@ class Usage:
             self._measure_all()
         self._settled += sum(size_of(self._finished.popleft()) for _ in range(len(self._finished)))
         self._live = {path: size_of(path) for path in self._running()}
-        if self._limit and self.used() > self._limit and self._live:
-            biggest = max(self._live, key=self._live.__getitem__)
-            words = (
-                f"the node's disk share of {self._limit} bytes is used up; this task holds {self._live[biggest]} bytes"
-            )
+        if self._live:
+            self._judge()
+
+    def _judge(self) -> None:
+        """End the task that holds most when the share, or the host's disk, is used up."""
+        biggest = max(self._live, key=self._live.__getitem__)
+        holds = self._live[biggest]
+        if self._limit and self.used() > self._limit:
+            words = f"the node's disk share of {self._limit} bytes is used up; this task holds {holds} bytes"
+            self._overflow(biggest, words)
+        elif holds > _BLAMED_BYTES and free_of(self._root) < self._reserve:
+            words = f"less than {self._reserve} bytes of the host's disk are free; this task holds {holds} bytes"
             self._overflow(biggest, words)
 
     def _measure_all(self) -> None:
@@ -95,6 +105,12 @@ class Usage:
                 _log.exception("measuring failed; it is tried again")
             # a tenth of the time at most, however large the directories are
             wait = max(self._settings.usage_interval_s, 9 * (time.monotonic() - started))
+
+
+def free_of(path: str) -> int:
+    """Bytes that are free on the file system of a path."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def size_of(path: str, skip: frozenset[str] | set[str] = frozenset(), pause_s: float = 0.0) -> int:

@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     lost_after: float = 10.0  # a node without a heartbeat for this long is lost
     patience: float = 30.0  # a task passed over for this long reserves a node
     sweep: float = 15.0  # slow safety sweeps of the engine
-    node_disk: int = 0  # disk share per node; 0: no limit
+    node_disk: int = 0  # disk share per node; 0: no limit but the next line
+    reserved_disk: int = 1 << 30  # of the host's disk: a task that writes it fuller than this ends with DiskFull
     uid_base: int = 200_000  # first of the reserved range of numeric task users
     min_resize_timeout: float = 300.0
     quota_pools: int = 500

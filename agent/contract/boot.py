@@ -37,7 +37,7 @@ class Boot:
     heartbeat_s: float = 2.0
     lost_after_s: float = 10.0
     disk_bytes: int = 0  # the node's disk share; 0: no limit
-    reserved_disk_bytes: int = 0
+    reserved_disk_bytes: int = 0  # of the host's disk, left free: a task that takes of it ends with DiskFull
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot
 
     def write(self, path: Path) -> None:

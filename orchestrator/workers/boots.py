@@ -31,6 +31,7 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int) -> Boot:
         heartbeat_s=settings.heartbeat,
         lost_after_s=settings.lost_after,
         disk_bytes=settings.node_disk,
+        reserved_disk_bytes=settings.reserved_disk,
     )
 
 

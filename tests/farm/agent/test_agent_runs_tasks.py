@@ -371,6 +371,22 @@ def test_many_files_that_fill_the_disk_share_end_the_task_that_wrote_most(world)
     world.ended(1)
 
 
+def test_a_task_that_takes_what_the_host_shall_keep_free_is_ended_and_a_small_one_is_not(world):
+    world.start(reserved_disk_bytes=1 << 60)  # more than there is
+    small = world.sh("echo up; sleep 600")
+    until(lambda: "up" in _text(small, "stdout.txt"))
+    world.run("/usr/bin/yes runaway", task=2)
+
+    exit_code, fail = world.ended(2)
+
+    assert exit_code == 137
+    assert fail[:3] == ["run", "ServerError", "DiskFull"]
+    assert "host" in fail[4]
+    assert [item for item in world.events() if item[0] == "end" and item[2] == 1] == []
+    world.kill()
+    world.ended(1)
+
+
 def test_directories_go_when_their_retention_time_is_over_and_the_api_can_tell(world):
     world.start()
     directory = world.sh("echo x", constraints={"retentionTime": "PT0.2S"})

@@ -43,7 +43,7 @@ def test_each_row_of_the_table_of_variables_has_its_value(seen, shared_farm):
         "AZ_BATCH_POOL_ID": seen["pool"],
         "AZ_BATCH_TASK_DIR": directory,
         "AZ_BATCH_TASK_ID": "environment",
-        "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": "0",
+        "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": str(1 << 30),
         "AZ_BATCH_TASK_WORKING_DIR": f"{directory}/wd",
     }
     assert cwd == f"{directory}/wd"

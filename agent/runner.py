@@ -136,7 +136,9 @@ class Runner:
     def _assign(self, number: int, task: int, attempt: int, text: str) -> None:
         key = (number, task, attempt)
         if self.silent:
-            self._report(["back", *key, "the node has no contact with the farm"], None)
+            # Not at once: the farm would hand it out again as fast, until it counts as lost too often.
+            back = ["back", *key, "the node has no contact with the farm"]
+            asyncio.get_running_loop().call_later(self._settings.silent_pause_s, self._report, back, None)
             return
         try:
             work = read_task(self._jobs[number][1], task, attempt, text)

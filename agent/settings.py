@@ -36,6 +36,9 @@ class Settings:
     terminate_grace_s: float = 1.0
     """Between SIGTERM and SIGKILL when a task is terminated."""
 
+    silent_pause_s: float = 1.0
+    """Wait before a task that arrives while nobody receives pulses is given back."""
+
     shutdown_s: float = 4.0
     """Time to end tasks and deliver reports on SIGTERM."""
 

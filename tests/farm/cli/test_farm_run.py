@@ -127,8 +127,8 @@ def test_ctrl_c_cancels_and_cleans_up(farm, tmp_path):
     nothing_left(farm)
 
 
-def test_a_private_farm_serves_where_none_answers_and_is_gone_afterwards(fresh, tmp_path):
-    before = set(Path(tempfile.gettempdir()).glob("farm-*"))
+def test_a_private_farm_serves_where_none_answers_and_is_gone_afterwards(fresh, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(fresh.folder))
 
     assert fresh("run", "echo {} > {}.txt; echo $AZ_BATCH_ACCOUNT_URL", "one", timeout=120).startswith(
         "http://127.0.0.1:"
@@ -136,4 +136,4 @@ def test_a_private_farm_serves_where_none_answers_and_is_gone_afterwards(fresh, 
 
     assert (tmp_path / "one.txt").read_text() == "one\n"
     assert "starting one for this run" in fresh.stderr
-    assert set(Path(tempfile.gettempdir()).glob("farm-*")) == before
+    assert list(fresh.folder.iterdir()) == []

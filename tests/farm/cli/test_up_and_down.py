@@ -118,7 +118,8 @@ def test_each_process_that_is_killed_runs_again_and_no_task_is_lost(fresh):
         time.sleep(1.1 if name == "redis" else 0)  # everysec: Redis itself may lose its last second
         before = started(fresh, name)
         os.kill(before, signal.SIGKILL)
-        fresh("job", "wait", name, "--timeout", "60s")
+        wait_until(lambda name=name: all(one["state"] == "completed" for one in tasks(fresh, name).values()), 60)
+        assert [one["executionInfo"].get("failureInfo") for one in tasks(fresh, name).values()] == [None] * 4
         assert wait_until(lambda name=name: started(fresh, name)) != before
 
 

@@ -63,6 +63,11 @@ def between(before: Counter[tuple[int, str]], after: Counter[tuple[int, str]]) -
     return dict(total)
 
 
+def processes(folder: Path) -> set[int]:
+    """Process ids of the farm in `folder`."""
+    return {pid for pid, _ in snapshot(folder)}
+
+
 def users(folder: Path) -> set[int]:
     """Real user ids that the farm's spawners run tasks under."""
     pids = {pid for pid, role in snapshot(folder) if role == "spawners"}

@@ -5,6 +5,7 @@ import stat
 import zipfile
 
 import pytest
+from farm_support import started_farm
 
 ACCOUNT = "/subscriptions/local/resourceGroups/local/providers/Microsoft.Batch/batchAccounts/"
 
@@ -21,7 +22,14 @@ def archive(path, *entries):
 
 
 @pytest.fixture(scope="module")
-def seen(shared_farm, tmp_path_factory):
+def farm():
+    """A farm of their own: other tests count the applications."""
+    with started_farm() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def seen(farm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packages")
     for version in ("1.0", "2.0"):
         path = archive(
@@ -30,8 +38,8 @@ def seen(shared_farm, tmp_path_factory):
             ("bin/run", f"#!/bin/sh\necho run {version}\n", 0o100755),
         )
         default = ["--default"] if version == "2.0" else []
-        shared_farm.cli("package", "add", "Tool14", version, path, *default)
-    return shared_farm.program("14.2.0", "packages_14", json.dumps({"tool": "Tool14"}))
+        farm.cli("package", "add", "Tool14", version, path, *default)
+    return farm.program("14.2.0", "packages_14", json.dumps({"tool": "Tool14"}))
 
 
 def test_the_pools_package_is_there_for_start_task_and_tasks(seen):

@@ -110,7 +110,7 @@ def _detach(place: Path, key: str | None, redis: str | None, account: str, argum
             return
         time.sleep(0.05)
     process.terminate()
-    raise CliError(said.read_text().strip() or "the farm did not start")
+    raise CliError(said.read_text().strip().removeprefix("farm: ") or "the farm did not start")
 
 
 def down(

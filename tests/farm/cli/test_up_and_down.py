@@ -51,6 +51,14 @@ def test_two_farms_do_not_share_a_folder(fresh):
     assert "belongs to a farm that runs" in fresh.stderr
 
 
+def test_a_detached_start_that_fails_says_so_once(fresh):
+    up(fresh)
+
+    fresh("up", "--detach", "--port", "0", code=1)
+
+    assert fresh.stderr.startswith("farm: ") and "farm: farm:" not in fresh.stderr
+
+
 def test_a_taken_port_is_named(fresh):
     port = up(fresh)["endpoint"].rpartition(":")[2]
 

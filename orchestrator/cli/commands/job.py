@@ -2,6 +2,7 @@
 
 import secrets
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,13 +43,37 @@ def submit(
         farm.post("/jobs", wanted.job)
         with Progress(console=output.err, transient=True) as progress:
             bar = progress.add_task("adding tasks", total=len(wanted.tasks))
-            add_tasks(farm, job, wanted.tasks, lambda count: progress.advance(bar, count))
+            _fill(farm, job, wanted.tasks, lambda count: progress.advance(bar, count))
         if json:
             output.as_json({"id": job, "tasks": len(wanted.tasks)})
         else:
             output.out.print(job)
         if wait:
             _wait(farm, job, None)
+
+
+def _fill(farm: FarmClient, job: str, tasks: list[dict[str, Any]], added: Callable[[int], None]) -> None:
+    """Add the tasks of a new job; when none goes in, the job is taken back: the corrected file can be submitted.
+
+    Raises:
+        CliError: some or all were refused.
+    """
+    inside = 0
+
+    def count(number: int) -> None:
+        nonlocal inside
+        inside += number
+        added(number)
+
+    try:
+        add_tasks(farm, job, tasks, count)
+    except CliError as error:
+        if inside:
+            raise CliError(
+                f"{error}; job {job} stays, with {inside} of its {len(tasks)} tasks", error.exit_code
+            ) from error
+        farm.delete(path_of("jobs", job))
+        raise CliError(f"{error}; job {job} was taken back", error.exit_code) from error
 
 
 def _wanted(

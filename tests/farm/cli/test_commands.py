@@ -47,6 +47,19 @@ def test_a_node_that_is_rebooted_comes_back_under_its_id(farm, pool):
     wait_until(booted_again)
 
 
+def test_a_file_whose_only_task_is_refused_leaves_no_job_behind_and_can_be_submitted_corrected(farm, pool, tmp_path):
+    wrong = {"id": "wrong", "poolInfo": {"poolId": pool}, "tasks": [{"id": "nothing"}]}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+
+    farm("job", "submit", "wrong.json", code=5)
+
+    wait_until(lambda: "wrong" not in ids(farm("job", "list", "--json")))
+    wrong["tasks"][0]["commandLine"] = "true"
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    farm("job", "submit", "wrong.json", "--wait")
+    farm("job", "delete", "wrong", "--yes")
+
+
 def test_a_job_from_a_file_with_more_than_one_collection_of_tasks(farm, pool, tmp_path):
     tasks = "\n".join(f"- {{id: t{number:03}, commandLine: 'true'}}" for number in range(130))
     (tmp_path / "job.yaml").write_text(f"id: filed\npoolInfo: {{poolId: {pool}}}\npriority: 3\ntasks:\n{tasks}\n")

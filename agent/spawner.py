@@ -43,7 +43,8 @@ _FILES = [
     (os.POSIX_SPAWN_OPEN, 1, "../stdout.txt", _OUT, 0o644),
     (os.POSIX_SPAWN_OPEN, 2, "../stderr.txt", _OUT, 0o644),
 ]
-_RESET = [signal.SIGPIPE, signal.SIGXFSZ]  # what Python ignores; posix_spawn would hand it on
+# What Python ignores, and whoever started the farm (nohup, a shell's `&`); posix_spawn would hand it on.
+_RESET = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 _NODE_TROUBLE = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
 _RECEIVE = 1 << 18
 _RECHECK_MS = 50

@@ -1,5 +1,5 @@
 -- A node has been silent too long: unknown, its tasks run elsewhere; the engine has it restarted.
--- a: node, boot, heard (the last sign of life the caller knows of)
+-- a: node, boot
 -- returns {1, lost (0|1)}
 local n = node(a.node)
 if not n or n.boot ~= a.boot then return done(0) end

@@ -1,5 +1,5 @@
 -- Replaces the body (and what scheduling knows of it) of a pool.
--- a: id, body, expect (modified, or 0), fill, slots (only used while the pool has no nodes)
+-- a: id, body, expect (modified, or 0), fill (or false: as it is)
 -- returns {1, P}; refuses PoolNotFound, PoolBeingDeleted, Changed
 local P = call('HGET', K.pool_ids(), string.lower(a.id))
 if not P then return refuse('PoolNotFound') end

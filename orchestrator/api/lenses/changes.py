@@ -55,6 +55,8 @@ CHANGES = (
     _down("5.0", "task node", tasks.failure_to_scheduling_error),
     _up("6.0", "pool_add", pools.disk_to_image, ("imageReference.virtualMachineImageId", "osDisk.imageUris[0]")),
     _down("6.0", "pool", pools.image_to_disk),
+    _up("7.0", "pool_add", pools.docker_to_compatible),
+    _down("7.0", "pool", pools.compatible_to_docker),
     _up("8.0", _FILES, tasks.blob_to_url, ("httpUrl", "blobSource")),
     _down("8.0", "pool task node", tasks.url_to_blob),
     _up("8.0", "task_add task_update", tasks.keep_for_ever),

@@ -53,6 +53,19 @@ def image_to_disk(pool: Object) -> None:
         machine["osDisk"] = {"imageUris": [image]}
 
 
+def docker_to_compatible(pool: Object) -> None:
+    """Before 7.0 the one type of containers was called docker."""
+    containers = _containers(pool)
+    if str(containers.get("type", "")).lower() == "docker":
+        containers["type"] = "dockerCompatible"
+
+
+def compatible_to_docker(pool: Object) -> None:
+    containers = _containers(pool)
+    if containers:
+        containers["type"] = "docker"
+
+
 def do_not_wait(pool: Object) -> None:
     """Before 10.0 nodes did not wait for the success of their start task unless told to."""
     start = pool.get("startTask")
@@ -66,6 +79,12 @@ def tasks_to_slots(pool: Object) -> None:
 
 def slots_to_tasks(pool: Object) -> None:
     _rename(pool, "taskSlotsPerNode", "maxTasksPerNode")
+
+
+def _containers(pool: Object) -> Object:
+    machine = pool.get("virtualMachineConfiguration")
+    found = machine.get("containerConfiguration") if isinstance(machine, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _dicts(items: Any) -> list[Object]:

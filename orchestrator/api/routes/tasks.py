@@ -13,9 +13,11 @@ from orchestrator.api.errors import ApiError, text_of
 from orchestrator.api.guarded import guarded
 from orchestrator.api.operation import LIST, SELECT, operation
 from orchestrator.api.wire import present
+from orchestrator.api.wire.containers import check_against_pool
 from orchestrator.api.wire.errors import WireError
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.api.wire.tasks import check_against_job
+from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Added, Job, NewTask, Task
 
 router = APIRouter(tags=["tasks"])
@@ -123,16 +125,32 @@ async def _task(call: Call) -> Task:
 
 
 async def _fitting(call: Call, bodies: list[Parsed]) -> list[Parsed]:
-    """The bodies, those that their job does not allow replaced by the reason; plain tasks cost no look at the job."""
-    if not any(isinstance(body, dict) and not body.keys().isdisjoint(NEED_JOB) for body in bodies):
+    """The bodies, those that their job or its pool does not allow replaced by the reason.
+
+    Plain tasks cost no look at the job, but on a farm with container tasks: there the pool may demand them.
+    """
+    containers = not call.farm.rules.lacks("containers")
+    if not containers and not any(isinstance(body, dict) and not body.keys().isdisjoint(NEED_JOB) for body in bodies):
         return bodies
     job = await call.store.jobs.get(call.job_id)
-    return [_fits(body, job) if isinstance(body, dict) else body for body in bodies]
+    machine = await _machine(call, job.pool_id) if containers else None
+    return [_fits(body, job, machine) if isinstance(body, dict) else body for body in bodies]
 
 
-def _fits(body: dict[str, Any], job: Job) -> Parsed:
+async def _machine(call: Call, pool_id: str) -> dict[str, Any] | None:
+    """What the pool's nodes are; None while there is no such pool."""
+    try:
+        pool = await call.store.pools.get(pool_id)
+    except Refused:
+        return None
+    return pool.body["virtualMachineConfiguration"]
+
+
+def _fits(body: dict[str, Any], job: Job, machine: dict[str, Any] | None) -> Parsed:
     try:
         check_against_job(body, job.uses_dependencies, job.on_task_failure)
+        if machine is not None:
+            check_against_pool(body, machine)
     except WireError as error:
         error.task_id = body["id"]
         return error

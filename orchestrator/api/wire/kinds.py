@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.api.lenses.versions import Version
-from orchestrator.api.wire import jobs, nodes, pools, table, tasks
+from orchestrator.api.wire import containers, jobs, nodes, pools, table, tasks
 from orchestrator.api.wire.rules import Rules
 
 Body = dict[str, Any]
@@ -71,6 +71,11 @@ def _job_update(body: Body, version: Version, rules: Rules) -> Body:
     return body
 
 
+def _task_add(body: Body, version: Version, rules: Rules) -> Body:
+    containers.check_command(body)
+    return body
+
+
 def _task_update(body: Body, version: Version, rules: Rules) -> Body:
     return {"constraints": body.get("constraints") or None}
 
@@ -89,7 +94,7 @@ REQUESTS = {
     "job_update": Request("JobUpdateParameter", jobs.JobUpdate, _job_update),
     "job_disable": Request("JobDisableParameter", jobs.JobDisable),
     "job_terminate": Request("JobTerminateParameter", jobs.JobTerminate, optional=True),
-    "task_add": Request("TaskAddParameter", tasks.TaskAdd),
+    "task_add": Request("TaskAddParameter", tasks.TaskAdd, _task_add),
     "task_update": Request("TaskUpdateParameter", tasks.TaskUpdate, _task_update),
     "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _node_reboot, optional=True),
 }

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Required
 from pydantic import Field, StringConstraints, with_config
 from typing_extensions import TypedDict
 
+from orchestrator.api.wire import containers
 from orchestrator.api.wire.errors import Path, dotted, invalid, missing
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -57,11 +58,13 @@ class VirtualMachineConfiguration(TypedDict, total=False):
     imageReference: Required[ImageReference]
     nodeAgentSKUId: Required[Name]
     nodePlacementConfiguration: NodePlacementConfiguration
+    containerConfiguration: containers.ContainerConfiguration
 
 
 @with_config(STRICT)
 class StartTask(TypedDict, total=False):
     commandLine: Required[CommandLine]
+    containerSettings: containers.ContainerSettings
     resourceFiles: list[SourcedFile]
     environmentSettings: list[EnvironmentSetting]
     userIdentity: OneUser
@@ -192,6 +195,7 @@ def finish_start_task(pool: dict[str, Any]) -> dict[str, Any]:
     start = pool.get("startTask")
     if start is None:
         return pool
+    containers.check_command(start, ("startTask",))
     size = len(json.dumps(start, ensure_ascii=False, separators=(",", ":")))
     if size > MAX_START_TASK_CHARS:
         raise invalid(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Required
 from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
+from orchestrator.api.wire.containers import ContainerSettings
 from orchestrator.api.wire.errors import invalid, missing, printable, unsupported
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -91,6 +92,7 @@ class TaskAdd(TypedDict, total=False):
     id: Required[Id]
     displayName: DisplayName
     commandLine: Required[CommandLine]
+    containerSettings: ContainerSettings
     resourceFiles: list[SourcedFile]
     outputFiles: list[OutputFile]
     environmentSettings: list[EnvironmentSetting]

@@ -32,12 +32,6 @@ UNBUILT = [
     ("pool_add", small_pool(autoScaleEvaluationInterval="PT5M"), "autoScaleEvaluationInterval"),
     ("pool_add", small_pool(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
     ("pool_add", small_pool(mountConfiguration=[{}]), "mountConfiguration"),
-    ("pool_add", small_pool(startTask=START | {"containerSettings": {}}), "startTask.containerSettings"),
-    (
-        "pool_add",
-        small_pool(**machine(containerConfiguration={"type": "dockerCompatible"})),
-        "virtualMachineConfiguration.containerConfiguration",
-    ),
     (
         "pool_add",
         small_pool(taskSchedulingPolicy={"nodeFillType": "pack", "jobDefaultOrder": "creationtime"}),
@@ -63,7 +57,6 @@ UNBUILT = [
         "poolInfo.autoPoolSpecification",
     ),
     ("task_add", small_task(multiInstanceSettings={"coordinationCommandLine": "x"}), "multiInstanceSettings"),
-    ("task_add", small_task(containerSettings={"imageName": "x"}), "containerSettings"),
     ("task_add", small_task(resourceFiles=[{"identityReference": {}}]), "resourceFiles[0].identityReference"),
 ]
 
@@ -143,6 +136,19 @@ PROCESS = Rules(driver="process", capabilities=frozenset({"users"}))
             "isolation",
         ),
         ("pool_add", small_pool(vmSize="standard_nc6"), "vmSize", "gpus"),
+        (
+            "pool_add",
+            small_pool(**machine(containerConfiguration={"type": "dockerCompatible"})),
+            "virtualMachineConfiguration.containerConfiguration",
+            "containers",
+        ),
+        (
+            "pool_add",
+            small_pool(startTask=START | {"containerSettings": {"imageName": "x"}}),
+            "startTask.containerSettings",
+            "containers",
+        ),
+        ("task_add", small_task(containerSettings={"imageName": "x"}), "containerSettings", "containers"),
         (
             "pool_add",
             small_pool(**machine(imageReference={"virtualMachineImageId": "tools:1"})),

@@ -27,6 +27,9 @@ MOUNTS = "mounts"
 GPUS = "gpus"
 """Sizes with GPUs have them."""
 
+LOG_BYTES = 1 << 20
+"""Of each file that `Driver.logs` gives, the newest part of at most this size."""
+
 CAPABILITIES = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, CONTAINERS, MOUNTS, GPUS})
 
 
@@ -74,6 +77,24 @@ class Driver(Protocol):
 
         Raises:
             DriverError: something would not go.
+        """
+        ...
+
+    def stop(self, node: int) -> None:
+        """End the node's agent and every process of it; what it has on disk stays, for a later `restart` (deallocate).
+
+        Idempotent. Afterwards `list` has the node as not alive, if at all.
+
+        Raises:
+            DriverError: something would not end.
+        """
+        ...
+
+    def logs(self, node: int) -> dict[str, bytes]:
+        """What there is to read of a node whose agent does not answer: by file name, the newest mebibyte of each.
+
+        What the agent printed, its own log as far as it got, what the engine said about image and start. Empty when
+        nothing is known; never a credential.
         """
         ...
 

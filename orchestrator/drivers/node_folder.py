@@ -11,10 +11,11 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from agent.contract import layout
 from orchestrator.drivers.procfs import Process
 
 OUTPUT_LIMIT = 1 << 20
@@ -93,11 +94,20 @@ class NodeFolder:
     def tail(self, length: int = 600) -> str:
         """The last bytes that the agent wrote, as text."""
         try:
-            with open(self.output, "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - length))
-                return file.read().decode(errors="replace").strip()
+            return _end_of(self.output, length).decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
+
+    def logs(self, length: int) -> dict[str, bytes]:
+        """The newest `length` bytes of each file that says what became of the agent, by name."""
+        own = self.root / layout.VOLATILE / layout.AGENT_LOGS
+        files = (self.output, own / "agent.log")
+        places = [place.with_name(place.name + part) for place in files for part in ("", ".1")]
+        found = {}
+        for place in places:
+            with suppress(OSError):  # the agent may be rotating it
+                found[place.name] = _end_of(place, length)
+        return found
 
     def trim_output(self, limit: int = OUTPUT_LIMIT) -> bool:
         """Begin a new part when agent.out has grown beyond `limit`.
@@ -134,6 +144,12 @@ def unreachable(path: Path) -> Path | None:
         if not folder.stat().st_mode & stat.S_IXOTH:
             return folder
     return None
+
+
+def _end_of(path: Path, length: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - length))
+        return file.read(length)
 
 
 def _delete(path: Path) -> None:

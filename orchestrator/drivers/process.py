@@ -20,7 +20,7 @@ import agent.contract
 from agent.contract import variables
 from agent.contract.boot import Boot
 from orchestrator.drivers import procfs
-from orchestrator.drivers.base import ELEVATION, USERS, DriverError, Handle
+from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle
 from orchestrator.drivers.node_folder import NodeFolder, Record, unreachable
 from orchestrator.drivers.procfs import Process
 
@@ -72,6 +72,16 @@ class ProcessDriver:
                 folder.delete()
             except OSError as error:
                 raise DriverError("RemoveNodesFailed", f"cannot delete the folder of node {node}: {error}") from error
+
+    def stop(self, node: int) -> None:
+        folder = NodeFolder(self._nodes, node)
+        if not folder.path.exists():
+            return
+        with folder.locked():
+            self._end(folder)
+
+    def logs(self, node: int) -> dict[str, bytes]:
+        return NodeFolder(self._nodes, node).logs(LOG_BYTES)
 
     def list(self) -> list[Handle]:
         return [self._handle(number) for number in self._numbers()]

@@ -107,6 +107,21 @@ class DriverConformance:
         assert bench.agent(3) == later
         assert bench.driver.list() == [Handle(3, boot=5, pool=7, alive=True)]
 
+    def test_a_stopped_node_keeps_its_files_and_comes_back(self, bench: Bench) -> None:
+        bench.behaving("family").create(bench.node(3))
+        bench.put_file(3, "shared/kept")
+        before = set(bench.traces(3))
+
+        bench.driver.stop(3)
+        bench.driver.stop(3)
+        bench.driver.stop(4)
+
+        assert [handle.alive for handle in bench.driver.list()] in ([], [False])
+        bench.driver.restart(bench.node(3, boot=2), wipe=False)
+        assert bench.driver.list() == [Handle(3, boot=2, pool=7, alive=True)]
+        assert "shared/kept" in bench.files(3)
+        assert before.isdisjoint(bench.traces(3))
+
     def test_a_removed_node_leaves_nothing(self, bench: Bench) -> None:
         bench.driver.create(bench.node(3))
         bench.driver.create(bench.node(4))
@@ -149,6 +164,7 @@ class DriverConformance:
             bench.behaving("broken").create(bench.node(3))
 
         assert [handle.alive for handle in bench.driver.list()] in ([], [False])
+        assert any(b"no module named agent" in text.lower() for text in bench.driver.logs(3).values())
         bench.driver.create(bench.node(3, boot=2))
         assert bench.driver.list() == [Handle(3, boot=2, pool=7, alive=True)]
 

@@ -54,6 +54,16 @@ class RememberedNodes:
         with self._lock:
             self.boots.pop(node, None)
 
+    def stop(self, node: int) -> None:
+        if node in self.broken:
+            raise DriverError(self.broken[node], "it would not stop")
+        self.last_words(node)
+        with self._lock:
+            self.dead.add(node)
+
+    def logs(self, node: int) -> dict[str, bytes]:
+        return {"agent.out": f"words of {node}".encode()} if node in self.broken else {}
+
     def list(self) -> list[Handle]:
         with self._lock:
             return [Handle(n, b.boot, b.pool, n not in self.dead) for n, b in sorted(self.boots.items())]

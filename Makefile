@@ -12,13 +12,14 @@ BIN        := .venv/bin
 SOURCES    := pyproject.toml constraints.txt
 CONTAINER  := $(if $(shell find tests/container -name 'test_*.py' 2>/dev/null),tests/container)
 
-.PHONY: help demo test nightly check lint fast bench tools clean
+.PHONY: help demo test nightly check lint fast bench tools engine bases clean
 
 help:
 	@echo "make demo   install into .venv, start a farm, render an animation on it"
 	@echo "make test   install what tests need, then every check and every test"
 	@echo "make nightly  the tests that need minutes and gigabytes"
 	@echo "make check  lint, layering, fast tests"
+	@echo "make bases  a Docker engine that answers, and the public images that ours begin with"
 	@echo "make bench  the measurements in bench/"
 	@echo "make clean  remove .venv and what tools left behind"
 
@@ -45,11 +46,21 @@ fast: .venv/test.stamp
 bench: .venv/bench.stamp
 	@for script in bench/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
 
-# What is not a Python package of ours: Redis, the SDKs of three ages, Azurite.
-tools:
+# What is not a Python package of ours: a Docker engine, Redis, the SDKs of three ages, Azurite.
+tools: engine
 	@scripts/redis
 	@scripts/sdks "$(PYTHON)"
 	@scripts/azurite
+
+engine:
+	@scripts/docker
+
+# The public images that ours begin with and that tests run: pulled, or made here where no registry answers.
+bases: engine
+	@images/offline/debian bookworm
+	@images/offline/debian bullseye
+	@images/offline/busybox
+	@images/offline/redis/make
 
 .venv/%.stamp: $(SOURCES) scripts/venv
 	@scripts/venv "$(PYTHON)" $*

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     reserved_disk: int = 1 << 30  # of the host's disk: a task that writes it fuller than this ends with DiskFull
     uid_base: int = 200_000  # first of the reserved range of numeric task users
     min_resize_timeout: float = 300.0
+    min_recurrence: float = 60.0  # shortest recurrenceInterval and startWindow of job schedules
     quota_pools: int = 500
     quota_jobs: int = 3000
     quota_cores: int = 20_000

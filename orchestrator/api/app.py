@@ -45,7 +45,13 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    rules = Rules(catalogue, round(settings.min_resize_timeout * 1_000_000), settings.driver, capabilities)
+    rules = Rules(
+        catalogue,
+        round(settings.min_resize_timeout * 1_000_000),
+        settings.driver,
+        capabilities,
+        round(settings.min_recurrence * 1_000_000),
+    )
     farm = Farm(store, storage, vault, settings, catalogue, secret, rules)
     app.state.farm = farm
     app.state.store, app.state.vault, app.state.containers = store, vault, storage

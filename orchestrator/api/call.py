@@ -103,6 +103,10 @@ class Call:
         return self.id("jobId", "JobNotFound")
 
     @property
+    def schedule_id(self) -> str:
+        return self.id("jobScheduleId", "JobScheduleNotFound")
+
+    @property
     def task_id(self) -> str:
         return self.id("taskId", "TaskNotFound")
 

@@ -50,6 +50,12 @@ FIELDS: dict[str, dict[str, tuple[str, frozenset[str]]]] = {
         **dict.fromkeys(("stateTransitionTime", "creationTime", "lastModified"), _TIME),
         **dict.fromkeys(("executionInfo/startTime", "executionInfo/endTime"), _TIME),
     },
+    "schedule": {
+        "id": _TEXT,
+        "state": _ENUM,
+        **dict.fromkeys(("stateTransitionTime", "creationTime", "lastModified", "executionInfo/endTime"), _TIME),
+        **dict.fromkeys(("schedule/doNotRunUntil", "schedule/doNotRunAfter"), _TIME),
+    },
     "task": {
         "id": _TEXT,
         **dict.fromkeys(("state", "executionInfo/result"), _ENUM),

@@ -24,14 +24,7 @@ def read(path: Path) -> JobFile:
     Raises:
         UsageError: it cannot be read, or has another shape; says where.
     """
-    try:
-        text = path.read_text()
-        said = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    return taken_apart(said, str(path))
+    return taken_apart(_said(path), str(path))
 
 
 def taken_apart(said: Any, name: str) -> JobFile:
@@ -43,3 +36,27 @@ def taken_apart(said: Any, name: str) -> JobFile:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise UsageError(f"{name}: tasks is a list of task objects")
     return JobFile(job, [{"id": f"task-{number}"} | task for number, task in enumerate(tasks, 1)])
+
+
+def document(path: Path) -> dict[str, Any]:
+    """An object of the API with an id, from a file by its ending: .json, else YAML.
+
+    Raises:
+        UsageError: it cannot be read, or is no such object.
+    """
+    said = _said(path)
+    if not isinstance(said, dict) or not isinstance(said.get("id"), str):
+        raise UsageError(f"{path}: an object with an id is needed")
+    return said
+
+
+def _said(path: Path) -> Any:
+    try:
+        text = path.read_text()
+        said = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    # YAML has times of its own, which JSON has not.
+    return json.loads(json.dumps(said, default=lambda time: time.isoformat()))

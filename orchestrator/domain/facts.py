@@ -84,6 +84,27 @@ class Job:
     ended: int
     terminate_reason: str
     counts: dict[str, int]  # active running completed succeeded failed, and each with suffix _slots
+    schedule: int = 0  # number of the schedule that made it
+    scheduling_error: dict[str, Any] | None = None  # wire JobSchedulingError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    number: int
+    id: str
+    body: dict[str, Any]
+    state: str  # spec/behaviour.md, 1.5
+    state_at: int
+    previous: str
+    previous_at: int
+    created: int
+    modified: int
+    ended: int
+    last: int  # the occurrence used up last (domain/recurrence.py)
+    resumed: int  # when it was last enabled
+    runs: int  # jobs made so far
+    job: int  # number of the job that is not over yet
+    recent: str  # id of the job made last
 
 
 @dataclass(frozen=True)

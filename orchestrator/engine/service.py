@@ -8,6 +8,7 @@ from orchestrator.engine.heartbeats import Heartbeats
 from orchestrator.engine.jobs import JobEnds
 from orchestrator.engine.pools import PoolSizes
 from orchestrator.engine.reports import Reports
+from orchestrator.engine.schedules import Schedules
 from orchestrator.engine.timers import Timers
 from orchestrator.settings import Settings
 from orchestrator.store import Store
@@ -20,7 +21,9 @@ class Engine:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         jobs, self._pools = JobEnds(store), PoolSizes(store)
-        self._timers = Timers(store, {"job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile})
+        self._timers = Timers(store, {
+            "job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile, "schedule": Schedules(store).look,
+        })  # fmt: skip
         self._reports = Reports(store, self._timers)
         self._heartbeats = Heartbeats(store, settings.lost_after)
         self._users = NodeUsers(store)

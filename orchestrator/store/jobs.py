@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from orchestrator.domain.bodies import AutoPool, pool_facts
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Job
-from orchestrator.store.base import Part, numbers_page
+from orchestrator.store.base import Limits, Part, numbers_page, whole
+from orchestrator.store.pools import pool_arguments
 
 COUNTS = ("active", "running", "completed", "succeeded", "failed")
 SENT_TO_AGENTS = ("commonEnvironmentSettings",)
@@ -16,31 +18,39 @@ def for_agents(body: dict[str, Any]) -> str:
     return json.dumps({name: body[name] for name in SENT_TO_AGENTS if body.get(name)})
 
 
+def job_arguments(
+    limits: Limits,
+    id: str,
+    body: dict[str, Any],
+    *,
+    pool_id: str,
+    priority: int,
+    max_parallel: int,
+    uses_dependencies: bool,
+    on_all_complete: str,
+    on_task_failure: str,
+    max_retry: int,
+    wall_us: int,
+    auto_pool: AutoPool | None = None,
+) -> dict[str, Any]:
+    """What `add_job.lua` takes, and `run_schedule.lua` for the job that is due."""
+    pool = auto_pool and pool_arguments(limits, auto_pool.id, auto_pool.body, **pool_facts(auto_pool.body))
+    return {
+        "id": id, "body": json.dumps(body), "agent": for_agents(body), "pool_id": pool_id, "priority": priority,
+        "max_parallel": max_parallel, "uses_deps": uses_dependencies, "on_all": on_all_complete,
+        "on_fail": on_task_failure, "max_retry": max_retry, "wall": wall_us, "quota": limits.jobs,
+        "pool": pool or False, "keep_pool": bool(auto_pool and auto_pool.keep),
+    }  # fmt: skip
+
+
 class Jobs(Part):
-    async def add(
-        self,
-        id: str,
-        body: dict[str, Any],
-        *,
-        pool_id: str,
-        priority: int,
-        max_parallel: int,
-        uses_dependencies: bool,
-        on_all_complete: str,
-        on_task_failure: str,
-        max_retry: int,
-        wall_us: int,
-    ) -> Job:
-        """Add a job. `wall_us` 0: no limit.
+    async def add(self, id: str, body: dict[str, Any], **facts: Any) -> Job:
+        """Add a job. `facts` as of `job_arguments`; `wall_us` 0: no limit.
 
         Raises:
-            Refused: JobExists, JobBeingDeleted, ActiveJobAndScheduleQuotaReached.
+            Refused: JobExists, JobBeingDeleted, JobScheduleWithSameIdExists, ActiveJobAndScheduleQuotaReached.
         """
-        (number,) = await self.call(
-            "add_job", id=id, body=json.dumps(body), agent=for_agents(body), pool_id=pool_id, priority=priority,
-            max_parallel=max_parallel, uses_deps=uses_dependencies, on_all=on_all_complete, on_fail=on_task_failure,
-            max_retry=max_retry, wall=wall_us, quota=self.limits.jobs,
-        )  # fmt: skip
+        (number,) = await self.call("add_job", **job_arguments(self.limits, id, body, **facts))
         return await self._existing(number)
 
     async def number_of(self, id: str) -> int:
@@ -59,6 +69,11 @@ class Jobs(Part):
         numbers, following = await numbers_page(self, self.keys("jobs"), after, limit)
         return [job for job in await self._read(numbers) if job], following
 
+    async def of_schedule(self, schedule: int, after: int = 0, limit: int = 1000) -> tuple[list[Job], int | None]:
+        """A page of the jobs that a schedule made, by creation."""
+        numbers, following = await numbers_page(self, self.keys("schedule_jobs", schedule=schedule), after, limit)
+        return [job for job in await self._read(numbers) if job], following
+
     async def update(
         self,
         id: str,
@@ -71,6 +86,7 @@ class Jobs(Part):
         on_all_complete: str | None = None,
         max_retry: int | None = None,
         wall_us: int | None = None,
+        keep_pool: bool | None = None,
     ) -> Job:
         """Replace members of the body (None removes one) and what scheduling knows of the job.
 
@@ -92,6 +108,7 @@ class Jobs(Part):
             pool_id=pool_id or job.pool_id, priority=job.priority if priority is None else priority,
             max_parallel=job.max_parallel if max_parallel is None else max_parallel, on_all=on_all,
             max_retry=job.max_retry if max_retry is None else max_retry, wall=wall,
+            keep_pool=whole(keep_pool if keep_pool is None else int(keep_pool)),
         )  # fmt: skip
         return await self.get(id)
 
@@ -170,4 +187,6 @@ def _job(number: int, h: dict[str, str], c: dict[str, str]) -> Job:
         ended=int(h["ended"]),
         terminate_reason=h["reason"],
         counts=counts_of(c),
+        schedule=int(h.get("schedule") or 0),
+        scheduling_error=json.loads(h["trouble"]) if h.get("trouble") else None,
     )

@@ -1,7 +1,7 @@
 """Every Redis key of an account: name, type, owner, lifetime. No other module spells a key.
 
-Numbers in names: `job` J, `task` T, `node` N, `pool` P, `queue` Q, `slots` s,
-`prio` the job priority. A *queue* belongs to a pool id: it outlives the pool
+Numbers in names: `job` J, `task` T, `node` N, `pool` P, `queue` Q, `schedule` S,
+`slots` s, `prio` the job priority. A *queue* belongs to a pool id: it outlives the pool
 and collects the ready tasks of all jobs that name that id.
 
 The Lua scripts get the same names as functions of a table `K`, generated here,
@@ -26,7 +26,7 @@ class Key:
 TABLE: dict[str, Key] = {
     "meta": Key("meta", "hash", "schema, redis_version, run_id", "account"),
     "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
-    "seq": Key("seq", "hash", "last number given to pool, job, node, queue, application, package", "account"),
+    "seq": Key("seq", "hash", "last number given to pool, job, node, queue, schedule, application, package", "account"),
     "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
     "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
     "bad_reports": Key("bad_reports", "list", "reports that could not be read, newest 100", "account"),
@@ -52,6 +52,10 @@ TABLE: dict[str, Key] = {
     "job_ids": Key("job_ids", "hash", "lower-case id -> J", "job"),
     "jobs": Key("jobs", "zset", "J by number", "job"),
     "job": Key("job:{job}", "hash", "facts and body", "job"),
+    "schedule_ids": Key("schedule_ids", "hash", "lower-case id -> S", "schedule"),
+    "schedules": Key("schedules", "zset", "S by number", "schedule"),
+    "schedule": Key("schedule:{schedule}", "hash", "facts and body", "schedule"),
+    "schedule_jobs": Key("schedule:{schedule}:jobs", "zset", "J by number of the jobs it made", "schedule"),
     "job_counts": Key("job:{job}:counts", "hash", "tasks and slots by state", "job"),
     "task_ids": Key("job:{job}:ids", "hash", "lower-case task id -> T", "job"),
     "task_specs": Key("job:{job}:spec", "hash", "T -> canonical body, JSON", "task"),

@@ -5,7 +5,26 @@ from typing import Any
 
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Pool
-from orchestrator.store.base import Part, numbers_page, whole
+from orchestrator.store.base import Limits, Part, numbers_page, whole
+
+
+def pool_arguments(
+    limits: Limits,
+    id: str,
+    body: dict[str, Any],
+    *,
+    vm_size: str,
+    slots: int,
+    fill: str,
+    dedicated: int,
+    low_priority: int,
+    resize_timeout_us: int,
+) -> dict[str, Any]:
+    """What `add_pool.lua` takes, or a job that brings its pool along (`add_job.lua`)."""
+    return {
+        "id": id, "body": json.dumps(body), "vm_size": vm_size, "slots": slots, "fill": fill, "dedicated": dedicated,
+        "low": low_priority, "timeout": resize_timeout_us, "quota": limits.pools,
+    }  # fmt: skip
 
 
 class Pools(Part):
@@ -27,8 +46,11 @@ class Pools(Part):
             Refused: PoolExists, PoolBeingDeleted, PoolQuotaReached.
         """
         (number,) = await self.call(
-            "add_pool", id=id, body=json.dumps(body), vm_size=vm_size, slots=slots, fill=fill, dedicated=dedicated,
-            low=low_priority, timeout=resize_timeout_us, quota=self.limits.pools,
+            "add_pool",
+            **pool_arguments(
+                self.limits, id, body, vm_size=vm_size, slots=slots, fill=fill, dedicated=dedicated,
+                low_priority=low_priority, resize_timeout_us=resize_timeout_us,
+            ),
         )  # fmt: skip
         return await self._existing(number)
 

@@ -15,6 +15,7 @@ from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.nodes import Nodes
 from orchestrator.store.pools import Pools
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.scripts import Scripts
 from orchestrator.store.situations import Situations
 from orchestrator.store.tasks import Tasks
@@ -40,6 +41,7 @@ class Store:
         self.access = Access(redis, account, secret, redis_url)
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
+        self.schedules = Schedules(*parts)
         self.applications = Applications(*parts)
         self.work = Work(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)

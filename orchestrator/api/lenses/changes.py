@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from orchestrator.api.lenses import pools, tasks
+from orchestrator.api.lenses import nested, pools, tasks
 from orchestrator.api.lenses.versions import Version
 
 Object = dict[str, Any]
@@ -70,29 +70,32 @@ _MODELS = {("task_counts", "12.0"): "TaskCounts"}  # answers that were another m
 
 def up(kind: str, body: Object, version: Version) -> Object:
     """A request of that version in the newest names, with its version's own defaults."""
-    for change in _concerning(kind, version):
-        if change.up:
-            change.up(body)
+    for part, inner in nested.parts(kind, body):
+        for change in _concerning(part, version):
+            if change.up:
+                change.up(inner)
     return body
 
 
 def down(model: str, kind: str, whole: Object, version: Version) -> tuple[str, Object]:
     """The model and the members that an answer has at that version. `whole` is left as it is."""
-    concerning = [change for change in _concerning(kind, version) if change.down]
-    if not concerning:
+    if not any(change.down for part in nested.kinds(kind) for change in _concerning(part, version)):
         return model, whole
     lowered = deepcopy(whole)
-    for change in reversed(concerning):
-        change.down(lowered)
-        model = _MODELS.get((kind, change.at), model)
+    for part, inner in list(nested.parts(kind, lowered)):
+        for change in reversed(_concerning(part, version)):
+            if change.down:
+                change.down(inner)
+                model = _MODELS.get((kind, change.at), model)
     return model, lowered
 
 
 def as_sent(kind: str, text: str, version: Version) -> str:
     """A text about a request's newest form in the names that the client of that version used."""
-    for change in reversed(_concerning(kind, version)):
-        for new, old in change.names:
-            text = text.replace(new, old)
+    for part in nested.kinds(kind):
+        for change in reversed(_concerning(part, version)):
+            for new, old in change.names:
+                text = text.replace(new, old)
     return text
 
 

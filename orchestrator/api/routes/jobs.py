@@ -11,9 +11,10 @@ from orchestrator.api.call import Call
 from orchestrator.api.guarded import guarded
 from orchestrator.api.operation import LIST, SELECT, operation
 from orchestrator.api.wire import present
-from orchestrator.api.wire.jobs import check_update
+from orchestrator.api.wire.jobs import check_update, keep_alive_of
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain import durations
+from orchestrator.domain.bodies import auto_pool, job_facts
 from orchestrator.domain.facts import Job
 
 router = APIRouter(tags=["jobs"])
@@ -24,18 +25,14 @@ FORCE = frozenset({"force"})
 async def add_job(call: Call) -> Response:
     """Add a job."""
     body = await call.parse("job_add")
-    limits = body.get("constraints") or {}
+    sealed = seal_body("job_add", body, call.farm.vault)
+    pool = auto_pool(sealed)
     job = await call.store.jobs.add(
         body["id"],
-        seal_body("job_add", body, call.farm.vault),
-        pool_id=body["poolInfo"]["poolId"],
-        priority=body["priority"],
-        max_parallel=body["maxParallelTasks"],
-        uses_dependencies=body["usesTaskDependencies"],
-        on_all_complete=body["onAllTasksComplete"],
-        on_task_failure=body["onTaskFailure"],
-        max_retry=limits.get("maxTaskRetryCount") or 0,
-        wall_us=durations.limit_us(limits.get("maxWallClockTime")),
+        sealed,
+        pool_id=pool.id if pool else body["poolInfo"]["poolId"],
+        auto_pool=pool,
+        **job_facts(body),
     )
     return call.written(201, job.modified, f"{call.base}/jobs/{job.id}", location=True)
 
@@ -125,7 +122,9 @@ async def _act(call: Call, change: Callable[[int | None], Awaitable[Any]]) -> Re
 
 async def _update(call: Call, kind: str) -> Response:
     changes = await call.parse(kind)
-    check_update((await _job(call)).body, changes)
+    current = (await _job(call)).body
+    check_update(current, changes)
+    keep_pool = keep_alive_of(current, seal_body(kind, changes, call.farm.vault))
     limits = changes.get("constraints")
     sealed = seal_body(kind, changes, call.farm.vault)
 
@@ -139,6 +138,7 @@ async def _update(call: Call, kind: str) -> Response:
             max_parallel=changes.get("maxParallelTasks"),
             on_all_complete=changes.get("onAllTasksComplete"),
             max_retry=None if limits is None else limits.get("maxTaskRetryCount") or 0,
+            keep_pool=keep_pool,
             wall_us=None if limits is None else durations.limit_us(limits.get("maxWallClockTime")),
         )
 

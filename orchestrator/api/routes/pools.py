@@ -12,6 +12,7 @@ from orchestrator.api.operation import LIST, SELECT, operation
 from orchestrator.api.wire import present
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain import durations
+from orchestrator.domain.bodies import pool_facts
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Pool
 
@@ -23,16 +24,11 @@ DEFAULT_TIMEOUT = "PT15M"
 async def add_pool(call: Call) -> Response:
     """Add a pool."""
     body = await call.parse("pool_add")
-    await _check_packages(call, body)
+    await check_packages(call, body)
     pool = await call.store.pools.add(
         body["id"],
         seal_body("pool_add", body, call.farm.vault),
-        vm_size=body["vmSize"],
-        slots=body["taskSlotsPerNode"],
-        fill=body["taskSchedulingPolicy"]["nodeFillType"].lower(),
-        dedicated=body.get("targetDedicatedNodes") or 0,
-        low_priority=body.get("targetLowPriorityNodes") or 0,
-        resize_timeout_us=durations.to_us(body["resizeTimeout"]),
+        **pool_facts(body),
     )
     return call.written(201, pool.modified, f"{call.base}/pools/{pool.id}", location=True)
 
@@ -118,7 +114,7 @@ async def _seen(call: Call) -> Pool:
 
 async def _update(call: Call, kind: str) -> int:
     changes = await call.parse(kind)
-    await _check_packages(call, changes)
+    await check_packages(call, changes)
     sealed = seal_body(kind, changes, call.farm.vault)
     pool = await guarded(
         call, lambda: _pool(call), lambda expect: call.store.pools.update(call.pool_id, sealed, expect)
@@ -126,7 +122,7 @@ async def _update(call: Call, kind: str) -> int:
     return pool.modified
 
 
-async def _check_packages(call: Call, body: dict[str, Any]) -> None:
+async def check_packages(call: Call, body: dict[str, Any]) -> None:
     """Packages that a pool's nodes install must be there now.
 
     Raises:

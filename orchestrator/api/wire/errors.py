@@ -20,6 +20,13 @@ class WireError(Exception):
         self.task_id = task_id
         super().__init__(f"{code}: {self.message}")
 
+    def inside(self, path: "Path") -> "WireError":
+        """The same error about a part of a larger body: the property that it names gets the path to that part."""
+        name = self.values.get("PropertyName", "")
+        whole = f"{dotted(path)}.{name}" if name else dotted(path)
+        message = self.message.replace(name, whole, 1) if name else self.message
+        return WireError(self.code, message, self.values | {"PropertyName": whole}, self.task_id)
+
     def reworded(self, reword: Callable[[str], str]) -> "WireError":
         """The same error with its message and the property that it names in other words."""
         names = {name: reword(value) if name == "PropertyName" else value for name, value in self.values.items()}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.api.lenses.versions import Version
-from orchestrator.api.wire import containers, jobs, nodes, pools, table, tasks
+from orchestrator.api.wire import containers, jobs, nodes, pools, schedules, table, tasks
 from orchestrator.api.wire.rules import Rules
 
 Body = dict[str, Any]
@@ -51,14 +51,14 @@ def _pool_resize(body: Body, version: Version, rules: Rules) -> Body:
 
 
 def _job_add(body: Body, version: Version, rules: Rules) -> Body:
-    body = jobs.ADD_DEFAULTS | body
-    jobs.fill_constraints(body)
-    return body
+    return jobs.finish_specification(body, rules, of_schedule=False)
 
 
 def _job_patch(body: Body, version: Version, rules: Rules) -> Body:
     if "constraints" in body:
         jobs.fill_constraints(body)
+    if "poolInfo" in body:
+        body["poolInfo"] = jobs.finish_pool_info(body["poolInfo"], rules)
     return body
 
 
@@ -68,7 +68,15 @@ def _job_update(body: Body, version: Version, rules: Rules) -> Body:
     defaults: Body = jobs.UPDATABLE | {"metadata": None, "maxParallelTasks": -1}
     body = {name: value for name, value in defaults.items() if name in known} | body
     jobs.fill_constraints(body)
-    return body
+    return _job_patch(body, version, rules)
+
+
+def _schedule(body: Body, version: Version, rules: Rules) -> Body:
+    return schedules.finish(body, rules)
+
+
+def _schedule_update(body: Body, version: Version, rules: Rules) -> Body:
+    return schedules.finish({"metadata": None} | body, rules)
 
 
 def _task_add(body: Body, version: Version, rules: Rules) -> Body:
@@ -94,6 +102,9 @@ REQUESTS = {
     "job_update": Request("JobUpdateParameter", jobs.JobUpdate, _job_update),
     "job_disable": Request("JobDisableParameter", jobs.JobDisable),
     "job_terminate": Request("JobTerminateParameter", jobs.JobTerminate, optional=True),
+    "schedule_add": Request("JobScheduleAddParameter", schedules.JobScheduleAdd, _schedule),
+    "schedule_patch": Request("JobSchedulePatchParameter", schedules.JobSchedulePatch, _schedule),
+    "schedule_update": Request("JobScheduleUpdateParameter", schedules.JobScheduleUpdate, _schedule_update),
     "task_add": Request("TaskAddParameter", tasks.TaskAdd, _task_add),
     "task_update": Request("TaskUpdateParameter", tasks.TaskUpdate, _task_update),
     "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _node_reboot, optional=True),
@@ -103,6 +114,7 @@ ANSWERS = {
     "pool": "CloudPool",
     "node": "ComputeNode",
     "job": "CloudJob",
+    "schedule": "CloudJobSchedule",
     "task": "CloudTask",
     "task_counts": "TaskCountsResult",
     "node_counts": "PoolNodeCounts",

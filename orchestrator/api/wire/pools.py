@@ -99,10 +99,9 @@ class UpgradePolicy(TypedDict, total=False):
 
 
 @with_config(STRICT)
-class PoolAdd(TypedDict, total=False):
-    """`PoolAddParameter` of the newest api-version and what older ones add."""
+class PoolSpecification(TypedDict, total=False):
+    """`PoolSpecification`: a pool that a job brings along has no id of its own choice."""
 
-    id: Required[Id]
     displayName: DisplayName
     vmSize: Required[Name]
     virtualMachineConfiguration: Required[VirtualMachineConfiguration]
@@ -119,6 +118,13 @@ class PoolAdd(TypedDict, total=False):
     metadata: list[MetadataItem]
     targetNodeCommunicationMode: one_of("default", "classic", "simplified")
     upgradePolicy: UpgradePolicy
+
+
+@with_config(STRICT)
+class PoolAdd(PoolSpecification, total=False):
+    """`PoolAddParameter` of the newest api-version and what older ones add."""
+
+    id: Required[Id]
 
 
 @with_config(STRICT)

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from agent.contract import layout
 from orchestrator.domain import durations
-from orchestrator.domain.facts import Added, Job, Node, Pool, Task
+from orchestrator.domain.facts import Added, Job, Node, Pool, Schedule, Task
+from orchestrator.domain.recurrence import Past, next_run, rule_of
 from orchestrator.domain.times import etag, iso
 
 Object = dict[str, Any]
@@ -107,6 +108,8 @@ def job_object(job: Job, base: str) -> Object:
         execution["endTime"] = iso(job.ended)
     if job.terminate_reason:
         execution["terminateReason"] = job.terminate_reason
+    if job.scheduling_error:
+        execution["schedulingError"] = job.scheduling_error
     return job.body | {
         "id": job.id,
         **_resource(f"{base}/jobs/{_part(job.id)}", job),
@@ -116,6 +119,25 @@ def job_object(job: Job, base: str) -> Object:
         "maxParallelTasks": job.max_parallel,
         "onAllTasksComplete": job.on_all_complete,
         "onTaskFailure": job.on_task_failure,
+        "executionInfo": execution,
+    }
+
+
+def schedule_object(schedule: Schedule, base: str) -> Object:
+    """The wire CloudJobSchedule; `nextRunTime` is told while jobs will be made."""
+    execution: Object = {}
+    past = Past(schedule.created, schedule.last, schedule.resumed)
+    following = next_run(rule_of(schedule.body["schedule"]), past) if schedule.state == "active" else None
+    if following is not None:
+        execution["nextRunTime"] = iso(following)
+    if schedule.recent:
+        execution["recentJob"] = {"id": schedule.recent, "url": f"{base}/jobs/{_part(schedule.recent)}"}
+    if schedule.ended:
+        execution["endTime"] = iso(schedule.ended)
+    return schedule.body | {
+        "id": schedule.id,
+        **_resource(f"{base}/jobschedules/{_part(schedule.id)}", schedule),
+        **_previous(schedule),
         "executionInfo": execution,
     }
 
@@ -235,7 +257,7 @@ def _node_url(base: str, pool_id: str, node_id: str) -> str:
     return f"{base}/pools/{_part(pool_id)}/nodes/{_part(node_id)}"
 
 
-def _resource(url: str, fact: Pool | Job | Task) -> Object:
+def _resource(url: str, fact: Pool | Job | Schedule | Task) -> Object:
     return {
         "url": url,
         "eTag": etag(fact.modified),
@@ -246,7 +268,7 @@ def _resource(url: str, fact: Pool | Job | Task) -> Object:
     }
 
 
-def _previous(fact: Job | Task) -> Object:
+def _previous(fact: Job | Schedule | Task) -> Object:
     if not fact.previous:
         return {}
     return {"previousState": fact.previous, "previousStateTransitionTime": iso(fact.previous_at)}

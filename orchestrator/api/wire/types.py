@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from orchestrator.domain import durations
+from orchestrator.domain import durations, times
 
 INT32 = 2**31 - 1
 
@@ -54,6 +54,13 @@ def _duration(minimum: int) -> Callable[[str], str]:
     return canonical
 
 
+def _moment(text: str) -> str:
+    try:
+        return times.iso(times.parse_iso(text.strip()))
+    except ValueError as error:
+        raise refuse(str(error)) from error
+
+
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -85,6 +92,7 @@ Retries = Annotated[int, Field(ge=-1, le=INT32), BeforeValidator(_no_bool)]
 Bool = bool
 Duration = Annotated[str, AfterValidator(_duration(0)), _DURATION_SCHEMA]
 Limit = Annotated[str, AfterValidator(_duration(1)), _DURATION_SCHEMA]  # a time limit: zero is none at all
+Moment = Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Url = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20]+$"), AfterValidator(_url)]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$"), AfterValidator(_relative)]
 FileMode = Annotated[str, StringConstraints(pattern=r"^(0o)?[0-7]{1,5}$")]

@@ -10,6 +10,8 @@ def problems(state: Account) -> Iterator[str]:
     yield from _keys(state)
     yield from _index(state, "pool")
     yield from _index(state, "job")
+    yield from _index(state, "schedule")
+    yield from _schedules(state)
     yield from _queues(state)
     yield from _nodes(state)
     for job in state.numbers("jobs"):
@@ -21,6 +23,7 @@ def _keys(state: Account) -> Iterator[str]:
         "pool": set(state.get("pools")),
         "job": set(state.get("jobs")),
         "node": {number for pool in state.numbers("pools") for number in state.get("pool_nodes", pool=pool)},
+        "schedule": set(state.get("schedules")),
         "queue": set(state.get("queue_ids").values()),
     }
     for key, name in state.names.items():
@@ -77,6 +80,22 @@ def _queues(state: Account) -> Iterator[str]:
         record = state.get("job", job=job)
         if ids.get(record["pool_id"].lower()) != record["queue"]:
             yield f"job {job} wants pool {record['pool_id']}, but stands in queue {record['queue']}"
+
+
+def _schedules(state: Account) -> Iterator[str]:
+    """A schedule lists the jobs that name it, and waits for one of them that is not over, or for none."""
+    shared = set(state.get("job_ids")) & set(state.get("schedule_ids"))
+    if shared:
+        yield f"a job and a schedule share the id {sorted(shared)}"
+    for schedule in state.numbers("schedules"):
+        record = state.get("schedule", schedule=schedule)
+        listed = {int(job) for job in state.get("schedule_jobs", schedule=schedule)}
+        naming = {n for n in state.numbers("jobs") if state.get("job", job=n).get("schedule") == str(schedule)}
+        if listed != naming:
+            yield f"schedule {schedule} lists the jobs {sorted(listed)}, but {sorted(naming)} name it"
+        active = {n for n in naming if state.get("job", job=n)["state"] != "completed"}
+        if record["state"] != "deleting" and active != {int(record["job"])} - {0}:
+            yield f"schedule {schedule} waits for job {record['job']}, but {sorted(active)} are not over"
 
 
 def _nodes(state: Account) -> Iterator[str]:

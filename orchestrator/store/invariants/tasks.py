@@ -72,7 +72,8 @@ def _failures(state: Account, job: int) -> Iterator[str]:
 
 def _active_jobs(state: Account) -> Iterator[str]:
     over = ("completed", "deleting")
-    right = sum(1 for job in state.numbers("jobs") if state.get("job", job=job).get("state") not in over)
-    stored = int(state.get("meta").get("active_jobs", 0))
-    if stored != right:
-        yield f"the account counts {stored} active jobs, but it has {right}"
+    for kind in ("job", "schedule"):
+        right = sum(1 for n in state.numbers(f"{kind}s") if state.get(kind, **{kind: n}).get("state") not in over)
+        stored = int(state.get("meta").get(f"active_{kind}s", 0))
+        if stored != right:
+            yield f"the account counts {stored} active {kind}s, but it has {right}"

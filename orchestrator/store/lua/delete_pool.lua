@@ -6,7 +6,5 @@ if not P then return refuse('PoolNotFound') end
 local v = call('HMGET', K.pool(P), 'state', 'modified', 'queue')
 if a.expect ~= 0 and tonumber(v[2]) ~= a.expect then return refuse('Changed') end
 if v[1] == 'deleting' then return refuse('PoolBeingDeleted') end
-call('HSET', K.pool(P), 'state', 'deleting', 'state_at', now, 'modified', changed(v[2]), 'target_dedicated', 0,
-  'target_low', 0, 'deallocation', 'requeue', 'allocation', 'resizing', 'allocation_at', now)
-due('pool:' .. P, now)
+making.end_pool(P)
 return done(tonumber(P))

@@ -34,6 +34,12 @@ for _, N in ipairs(P and call('ZRANGE', K.pool_nodes(P), 0, -1) or {}) do
   if n and n.boot > 0 then send(n, {kind = 'clean', dirs = {{J, j.id, cjson.null, cjson.null}}}) end
 end
 flush_nodes()
+making.job_over(J)
+local S = tonumber(call('HGET', K.job(J), 'schedule') or 0)
+if S > 0 then
+  call('ZREM', K.schedule_jobs(S), J)
+  if call('HGET', K.schedule(S), 'state') == 'deleting' then due('schedule:' .. S, now) end
+end
 for _, slots in ipairs(classes(J)) do call('UNLINK', K.job_ready(J, slots)) end
 call('HDEL', K.job_ids(), string.lower(j.id))
 call('ZREM', K.jobs(), J)

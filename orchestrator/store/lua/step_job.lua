@@ -24,6 +24,7 @@ if following == 0 and pending(j, 'running') == 0 then
     set_job_state(j, 'completed')
     call('HSET', K.job(j.number), 'ended', now)
     call('HINCRBY', K.meta(), 'active_jobs', -1)
+    making.job_over(j.number)
   end
 end
 -- Asked again until it is purged: the worker that was asked may die or fail.

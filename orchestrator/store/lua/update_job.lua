@@ -1,5 +1,6 @@
 -- Replaces what may change of a job.
--- a: id, expect, body, agent, pool_id, priority, max_parallel, on_all, max_retry, wall (us, 0: none)
+-- a: id, expect, body, agent, pool_id, priority, max_parallel, on_all, max_retry, wall (us, 0: none),
+--    keep_pool (0 | 1, false: as it is)
 -- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, OperationInvalidForCurrentState, Changed
 local j = job_of(a.id)
 if not j then return refuse('JobNotFound') end
@@ -19,6 +20,7 @@ j.modified = changed(j.modified)
 call('HSET', K.job(J), 'body', a.body, 'agent', a.agent, 'pool_id', a.pool_id, 'queue', j.queue, 'turn', j.turn,
   'priority', a.priority, 'max_parallel', a.max_parallel, 'on_all', a.on_all, 'max_retry', a.max_retry,
   'wall', a.wall, 'modified', j.modified)
+if a.keep_pool then call('HSET', K.job(J), 'keep_pool', a.keep_pool) end
 call('ZREM', K.due(), 'wall:' .. J)
 if a.wall > 0 then due('wall:' .. J, tonumber(call('HGET', K.job(J), 'created')) + a.wall) end
 refresh_offer(j)

@@ -13,8 +13,8 @@ from orchestrator.api.wire import present, table
 from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
 from orchestrator.domain.facts import Added
-from tests.fast.wire.wire_bodies import LOADED, TASK
-from tests.fast.wire.wire_facts import BASE, a_fresh_task, a_job, a_node, a_pool, a_task
+from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
+from tests.fast.wire.wire_facts import BASE, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
 
 SPEAK = Path(__file__).with_name("speak.py")
 SDKS = {"2.0.1": "2017-01-01.4.0", "14.2.0": "2024-02-01.19.0", "15.1.0": "2025-06-01"}
@@ -28,6 +28,10 @@ NEW_NAMES = {
     "JobUpdateParameter": "BatchJob!",
     "JobDisableParameter": "BatchJobDisableOptions",
     "JobTerminateParameter": "BatchJobTerminateOptions",
+    "JobScheduleAddParameter": "BatchJobScheduleCreateOptions",
+    "JobSchedulePatchParameter": "BatchJobScheduleUpdateOptions",
+    "JobScheduleUpdateParameter": "BatchJobSchedule!",
+    "CloudJobSchedule": "BatchJobSchedule",
     "TaskAddParameter": "BatchTaskCreateOptions",
     "TaskUpdateParameter": "BatchTask!",
     "NodeRebootParameter": "BatchNodeRebootOptions",
@@ -48,6 +52,14 @@ OLD_TASK = {
     "resourceFiles": FILES,
     "exitConditions": {"default": {"jobAction": "none"}, "schedulingError": {"jobAction": "terminate"}},
 }
+OLD_POOL = {"vmSize": "standard_a1", "virtualMachineConfiguration": MACHINE, "targetDedicated": 1}
+OLD_SCHEDULE = {
+    "id": "s",
+    "schedule": SCHEDULE["schedule"],
+    "jobSpecification": {
+        "poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "jobSchedule", "pool": OLD_POOL}}
+    },
+}
 OLD = {
     "pool_add": {
         "id": "p",
@@ -62,6 +74,9 @@ OLD = {
         "userAccounts": [{"name": "me", "password": "p", "elevationLevel": "admin", "sshPrivateKey": "k"}],
         "taskSchedulingPolicy": {"nodeFillType": "pack"},
     },
+    "schedule_add": OLD_SCHEDULE,
+    "schedule_patch": OLD_SCHEDULE,
+    "schedule_update": OLD_SCHEDULE,
     "pool_resize": {"targetDedicated": 3, "resizeTimeout": "PT10M", "nodeDeallocationOption": "taskCompletion"},
     "task_add": OLD_TASK,
 }
@@ -118,6 +133,8 @@ def requests_of(at):
     """Per kind a body as complete as that version allows."""
     for kind, request in REQUESTS.items():
         body = OLD[kind] if at < "5.0" and kind in OLD else known(request.model, LOADED[kind], at)
+        if kind in ("schedule_patch", "schedule_update"):
+            body = {name: value for name, value in body.items() if name != "id"}
         if kind == "pool_patch" and at < "8.0":
             body = {"metadata": body["metadata"]}
         if kind == "pool_updateproperties":
@@ -144,6 +161,9 @@ def answers():
     )
     yield "pool", present.pool_object(a_pool(resize_errors=resized), BASE)
     yield "job", present.job_object(a_job(), BASE)
+    trouble = {"category": "UserError", "code": "AutoPoolCreationFailedWithQuotaReached", "message": "m"}
+    yield "job", present.job_object(a_job(scheduling_error=trouble), BASE)
+    yield "schedule", present.schedule_object(a_schedule(), BASE)
     yield "task", present.task_object(failed, "job-1", BASE)
     yield "task", present.task_object(a_task(failure=failed.failure | {"code": "BlobNotFound"}), "job-1", BASE)
     yield "task", present.task_object(a_fresh_task(), "job-1", BASE)

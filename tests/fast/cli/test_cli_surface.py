@@ -31,7 +31,10 @@ def test_every_command_has_help_with_an_example_of_itself(name):
 def test_the_commands_are_those_that_were_promised():
     promised = """up down status logs run doctor
         pool create,pool list,pool show,pool resize,pool delete,node list,node show,node reboot,
-        job submit,job list,job show,job wait,job delete,job prune,task list,task show,task why,task retry,task logs,
+        job submit,job list,job show,job wait,job delete,job prune,
+        schedule add,schedule list,schedule show,schedule jobs,
+        schedule enable,schedule disable,schedule terminate,schedule delete,
+        task list,task show,task why,task retry,task logs,
         package add,package list,package default,package delete,
         storage mb,storage put,storage ls,storage get,storage rm,storage url,key show,key regenerate"""
     first, rest = promised.split("\n", 1)
@@ -40,6 +43,7 @@ def test_the_commands_are_those_that_were_promised():
 
 
 PRINTS = """status,logs,run,doctor,pool list,pool show,node list,node show,job submit,job list,job show,job prune,
+    schedule add,schedule list,schedule show,schedule jobs,
     task list,task show,task why,package list,storage ls,storage url,key show,key regenerate"""
 
 

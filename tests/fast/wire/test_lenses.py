@@ -340,3 +340,36 @@ def test_what_a_version_shows_can_be_sent_back_in_that_version(kind, at):
     canonical = wire.parse(request, sent, at)
 
     assert wire.render(kind, canonical, at) == shown | ({"constraints": KEPT} if kind == "task" and at < "8.0" else {})
+
+
+def test_the_pool_inside_a_job_and_a_schedule_changes_like_a_pool_of_its_own():
+    pool = old_pool(maxTasksPerNode=2, startTask={"commandLine": "x", "runElevated": True, "resourceFiles": [BLOB]})
+    del pool["id"]
+    job = {"poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job", "pool": pool}}}
+    schedule = {"id": "s", "schedule": {}, "jobSpecification": job}
+
+    canonical = wire.parse("schedule_add", schedule, V31)
+
+    specification = canonical["jobSpecification"]["poolInfo"]["autoPoolSpecification"]
+    assert specification["pool"]["targetDedicatedNodes"] == 1
+    assert specification["pool"]["taskSlotsPerNode"] == 2
+    assert specification["pool"]["startTask"]["resourceFiles"][0]["httpUrl"] == BLOB["blobSource"]
+    assert specification["pool"]["startTask"]["waitForSuccess"] is False
+    assert canonical["jobSpecification"] == {
+        name: value for name, value in wire.parse("job_add", {"id": "j", **job}, V31).items() if name != "id"
+    }
+    shown = wire.render("schedule", canonical, V31)["jobSpecification"]["poolInfo"]["autoPoolSpecification"]["pool"]
+    assert (shown["targetDedicated"], shown["maxTasksPerNode"], shown["startTask"]["runElevated"]) == (1, 2, True)
+    assert shown["startTask"]["resourceFiles"][0]["blobSource"] == BLOB["blobSource"]
+    del pool["startTask"]
+    pool["maxTasksPerNode"] = 1000
+    name = "jobSpecification.poolInfo.autoPoolSpecification.pool.maxTasksPerNode"
+    assert refusal("schedule_add", schedule, V31) == ("InvalidPropertyValue", name)
+
+
+def test_all_tasks_complete_came_to_schedules_with_4_0():
+    schedule = {"id": "s", "schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "p"}}}
+    schedule["jobSpecification"]["onAllTasksComplete"] = "terminateJob"
+    name = "jobSpecification.onAllTasksComplete"
+    assert refusal("schedule_add", schedule, V31) == ("UnsupportedProperty", name)
+    assert wire.parse("schedule_add", schedule, V4)["jobSpecification"]["onAllTasksComplete"] == "terminatejob"

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST, version
 from orchestrator.api.wire.errors import WireError
-from orchestrator.api.wire.jobs import check_update
+from orchestrator.api.wire.jobs import check_update, keep_alive_of
 from orchestrator.api.wire.rules import Rules
 from orchestrator.api.wire.tasks import check_against_job
 from tests.fast.wire.wire_bodies import MACHINE, loaded, small_job, small_pool, small_task
@@ -51,11 +51,6 @@ UNBUILT = [
     ("job_add", small_job(jobReleaseTask={"commandLine": "x"}), "jobReleaseTask"),
     ("job_add", small_job(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
     ("job_add", small_job(allowTaskPreemption=True), "allowTaskPreemption"),
-    (
-        "job_add",
-        small_job(poolInfo={"autoPoolSpecification": {"poolLifetimeOption": "job"}}),
-        "poolInfo.autoPoolSpecification",
-    ),
     ("task_add", small_task(multiInstanceSettings={"coordinationCommandLine": "x"}), "multiInstanceSettings"),
     ("task_add", small_task(resourceFiles=[{"identityReference": {}}]), "resourceFiles[0].identityReference"),
 ]
@@ -183,7 +178,53 @@ def test_elevation_and_named_users_are_for_the_node_to_refuse_before_the_run():
 
 
 LONG = "x" * 1025
+
+
+def auto(pool, **more):
+    return {
+        "poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job", **more} | ({"pool": pool} if pool else {})}
+    }
+
+
+def small_schedule(schedule, **specification):
+    return {"id": "s", "schedule": schedule, "jobSpecification": {"poolInfo": {"poolId": "p"}} | specification}
+
+
+ANY_POOL = {name: value for name, value in small_pool().items() if name != "id"}
+AUTO = "poolInfo.autoPoolSpecification"
 BAD_VALUES = [
+    ("job_add", small_job(**auto(None)), "MissingRequiredProperty", f"{AUTO}.pool"),
+    ("job_add", small_job(**auto(ANY_POOL | {"vmSize": "huge"})), "InvalidPropertyValue", f"{AUTO}.pool.vmSize"),
+    ("job_add", small_job(**auto(small_pool())), "UnsupportedProperty", f"{AUTO}.pool.id"),
+    (
+        "job_add",
+        small_job(**auto(ANY_POOL, autoPoolIdPrefix="x" * 21)),
+        "InvalidPropertyValue",
+        f"{AUTO}.autoPoolIdPrefix",
+    ),
+    (
+        "job_add",
+        small_job(**auto(ANY_POOL, poolLifetimeOption="jobSchedule")),
+        "InvalidPropertyValue",
+        f"{AUTO}.poolLifetimeOption",
+    ),
+    ("job_add", small_job(poolInfo={"poolId": "p"} | auto(ANY_POOL)["poolInfo"]), "InvalidPropertyValue", "poolInfo"),
+    (
+        "schedule_add",
+        small_schedule({"recurrenceInterval": "PT59S"}),
+        "InvalidPropertyValue",
+        "schedule.recurrenceInterval",
+    ),
+    ("schedule_add", small_schedule({"startWindow": "PT59S"}), "InvalidPropertyValue", "schedule.startWindow"),
+    ("schedule_add", small_schedule({"doNotRunUntil": "tomorrow"}), "InvalidPropertyValue", "schedule.doNotRunUntil"),
+    ("schedule_add", small_schedule({}, priority=2000), "OutOfRangePriority", "jobSpecification.priority"),
+    (
+        "schedule_add",
+        small_schedule({}, **auto(ANY_POOL | {"taskSlotsPerNode": 1000})),
+        "InvalidPropertyValue",
+        f"jobSpecification.{AUTO}.pool.taskSlotsPerNode",
+    ),
+    ("schedule_update", {"schedule": {}}, "MissingRequiredProperty", "jobSpecification"),
     ("pool_add", small_pool(id="a" * 65), "InvalidPropertyValue", "id"),
     ("pool_add", small_pool(id="a:b"), "InvalidPropertyValue", "id"),
     ("pool_add", small_pool(id=""), "InvalidPropertyValue", "id"),
@@ -420,3 +461,29 @@ def test_terminatejob_cannot_be_taken_back():
     with pytest.raises(WireError) as refused:
         check_update({"onAllTasksComplete": "terminatejob"}, {"onAllTasksComplete": "noaction"})
     assert refused.value.values["PropertyName"] == "onAllTasksComplete"
+
+
+def test_of_an_auto_pool_only_keep_alive_can_be_changed_and_only_when_it_is_the_jobs():
+    current = wire.parse("job_add", small_job(**auto(ANY_POOL)), NEWEST)
+    kept = wire.parse("job_patch", auto(ANY_POOL, keepAlive=True), NEWEST)
+    assert keep_alive_of(current, kept) is True
+    assert keep_alive_of(current, {"priority": 1}) is None
+    shared = wire.parse("schedule_add", small_schedule({}, **auto(ANY_POOL, poolLifetimeOption="jobSchedule")), NEWEST)
+    for before, after in (
+        (current, wire.parse("job_patch", auto(ANY_POOL | {"taskSlotsPerNode": 2}), NEWEST)),
+        (current, {"poolInfo": {"poolId": "p"}}),
+        ({"poolInfo": {"poolId": "p"}}, kept),
+        (
+            shared["jobSpecification"],
+            wire.parse("job_patch", auto(ANY_POOL, poolLifetimeOption="jobSchedule", keepAlive=True), NEWEST),
+        ),
+    ):
+        with pytest.raises(WireError) as refused:
+            keep_alive_of(before, after)
+        assert refused.value.code == "InvalidPropertyValue"
+
+
+def test_the_shortest_recurrence_is_a_setting():
+    rules = Rules(min_recurrence_us=200_000)
+    body = small_schedule({"recurrenceInterval": "PT0.2S"})
+    assert wire.parse("schedule_add", body, NEWEST, rules)["schedule"]["recurrenceInterval"] == "PT0.2S"

@@ -99,6 +99,27 @@ JOB = {
     "allowTaskPreemption": False,
 }
 
+AUTO_POOL = {
+    "autoPoolIdPrefix": "auto",
+    "poolLifetimeOption": "jobSchedule",
+    "keepAlive": True,
+    "pool": {name: value for name, value in POOL.items() if name != "id"},
+}
+
+SCHEDULE = {
+    "id": "sched-1",
+    "displayName": "Schedule",
+    "schedule": {
+        "doNotRunUntil": "2026-01-02T03:04:05.123456Z",
+        "doNotRunAfter": "2027-01-02T03:04:05Z",
+        "startWindow": "PT05M00S",
+        "recurrenceInterval": "PT1H",
+    },
+    "jobSpecification": {name: value for name, value in JOB.items() if name != "id"}
+    | {"poolInfo": {"autoPoolSpecification": AUTO_POOL}},
+    "metadata": [{"name": "k", "value": "v"}],
+}
+
 LOADED = {
     "pool_add": POOL,
     "pool_patch": {name: POOL[name] for name in ("displayName", "startTask", "metadata", "taskSchedulingPolicy")},
@@ -114,6 +135,9 @@ LOADED = {
     "job_update": {name: JOB[name] for name in ("priority", "constraints", "poolInfo", "onAllTasksComplete")},
     "job_disable": {"disableTasks": "Requeue"},
     "job_terminate": {"terminateReason": "enough"},
+    "schedule_add": SCHEDULE,
+    "schedule_patch": {name: SCHEDULE[name] for name in ("schedule", "jobSpecification", "metadata")},
+    "schedule_update": {name: SCHEDULE[name] for name in ("schedule", "jobSpecification", "metadata")},
     "task_add": TASK,
     "task_collection": {"value": [TASK, {"id": "t2", "commandLine": "x"}]},
     "task_update": {"constraints": TASK["constraints"]},

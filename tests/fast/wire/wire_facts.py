@@ -2,7 +2,7 @@
 
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST
-from orchestrator.domain.facts import Job, Node, Pool, Task
+from orchestrator.domain.facts import Job, Node, Pool, Schedule, Task
 from tests.fast.wire.wire_bodies import loaded
 
 BASE = "http://farm.example:8480"
@@ -91,6 +91,27 @@ def a_job(**changes) -> Job:
         "counts": {},
     }
     return Job(**(given | changes))
+
+
+def a_schedule(**changes) -> Schedule:
+    given = {
+        "number": 2,
+        "id": "sched-1",
+        "body": wire.parse("schedule_add", loaded("schedule_add"), NEWEST),
+        "state": "active",
+        "state_at": LATER,
+        "previous": "disabled",
+        "previous_at": AT,
+        "created": AT,
+        "modified": LATER,
+        "ended": LATER,
+        "last": AT,
+        "resumed": 0,
+        "runs": 1,
+        "job": 5,
+        "recent": "sched-1:job-1",
+    }
+    return Schedule(**(given | changes))
 
 
 def a_task(**changes) -> Task:

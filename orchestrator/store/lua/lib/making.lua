@@ -1,0 +1,92 @@
+-- Pools and jobs as they are made: by a call, by a schedule, or by a job that wants a pool of its own.
+-- What refuses is asked first and apart: a script decides before it writes.
+
+local making = {}
+
+-- Why a pool of this id cannot be made now, or nil; `quota`: pools of the account.
+function making.pool_refusal(id, quota)
+  local old = call('HGET', K.pool_ids(), string.lower(id))
+  if old then
+    return call('HGET', K.pool(old), 'state') == 'deleting' and 'PoolBeingDeleted' or 'PoolExists'
+  end
+  if call('ZCARD', K.pools()) >= quota then return 'PoolQuotaReached' end
+end
+
+-- Makes a pool; `a` as in add_pool.lua, and `auto`: what made it (job, schedule), absent: a call. Returns P.
+function making.pool(a)
+  local P = call('HINCRBY', K.seq(), 'pool', 1)
+  local Q = queue_number(a.id)
+  local resizing = a.dedicated + a.low > 0
+  call('HSET', K.pool_ids(), string.lower(a.id), P)
+  call('ZADD', K.pools(), P, P)
+  call('HSET', K.pool(P), 'id', a.id, 'queue', Q, 'body', a.body, 'vm_size', a.vm_size, 'slots', a.slots, 'fill', a.fill,
+    'state', 'active', 'state_at', now, 'allocation', resizing and 'resizing' or 'steady', 'allocation_at', now,
+    'created', now, 'modified', now, 'target_dedicated', a.dedicated, 'target_low', a.low,
+    'resize_timeout', a.timeout, 'resize_until', now + a.timeout, 'deallocation', 'requeue', 'resize_errors', '[]',
+    'nodes_made', 0)
+  call('HSET', K.queue(Q), 'pool', P)
+  if resizing then due('pool:' .. P, now) end
+  return P
+end
+
+-- Begins the end of a pool: its nodes leave, then it is forgotten (forget_pool).
+function making.end_pool(P)
+  call('HSET', K.pool(P), 'state', 'deleting', 'state_at', now, 'modified', changed(call('HGET', K.pool(P), 'modified')),
+    'target_dedicated', 0, 'target_low', 0, 'deallocation', 'requeue', 'allocation', 'resizing', 'allocation_at', now)
+  due('pool:' .. P, now)
+end
+
+-- Makes a job; `a` as in add_job.lua, `schedule` S or 0. A pool of its own that cannot be made completes it at once. Returns J.
+function making.job(a, schedule)
+  local J = call('HINCRBY', K.seq(), 'job', 1)
+  local own, trouble = 0, ''
+  if a.pool then
+    local code = making.pool_refusal(a.pool.id, a.pool.quota)
+    if code then trouble = making.trouble(code) else own = making.pool(a.pool) end
+  end
+  local Q = queue_number(a.pool_id)
+  call('HSET', K.job_ids(), string.lower(a.id), J)
+  call('ZADD', K.jobs(), J, J)
+  call('HSET', K.job(J), 'id', a.id, 'body', a.body, 'agent', a.agent, 'queue', Q, 'pool_id', a.pool_id,
+    'priority', a.priority, 'max_parallel', a.max_parallel, 'uses_deps', a.uses_deps and '1' or '0',
+    'on_all', a.on_all, 'on_fail', a.on_fail, 'max_retry', a.max_retry, 'wall', a.wall,
+    'state', trouble == '' and 'active' or 'completed', 'state_at', now, 'previous', '', 'previous_at', 0,
+    'created', now, 'modified', now, 'turn', call('HGET', K.queue(Q), 'turn') or 0, 'offered', '1', 'started', now,
+    'ended', trouble == '' and 0 or now, 'reason', '', 'next', 0, 'disable_option', '',
+    'schedule', schedule, 'own_pool', own, 'keep_pool', a.keep_pool and '1' or '0', 'trouble', trouble)
+  if schedule > 0 then call('ZADD', K.schedule_jobs(schedule), J, J) end
+  if trouble == '' then
+    call('HINCRBY', K.meta(), 'active_jobs', 1)
+    if a.wall > 0 then due('wall:' .. J, now + a.wall) end
+    check_all_complete(job(J))
+  end
+  refresh_offer(job(J))
+  return J
+end
+
+-- Wire JobSchedulingError for a pool that could not be made (spec/api.md, 4.2).
+function making.trouble(code)
+  if code == 'PoolQuotaReached' then
+    return cjson.encode({category = 'UserError', code = 'AutoPoolCreationFailedWithQuotaReached',
+      message = 'The auto pool could not be made: the pool quota of the account is reached'})
+  end
+  return cjson.encode({category = 'UserError', code = 'InvalidAutoPoolSettings',
+    message = 'The auto pool could not be made: ' .. code})
+end
+
+-- Active jobs and schedules count together.
+function making.over_quota(quota)
+  local v = call('HMGET', K.meta(), 'active_jobs', 'active_schedules')
+  return tonumber(v[1] or 0) + tonumber(v[2] or 0) >= quota
+end
+
+-- What a job leaves behind when it is completed or gone: its own pool, and the schedule that waits for it.
+function making.job_over(J)
+  local v = call('HMGET', K.job(J), 'own_pool', 'keep_pool', 'schedule')
+  local P, S = tonumber(v[1] or 0), tonumber(v[3] or 0)
+  if P > 0 and v[2] ~= '1' and call('HGET', K.pool(P), 'state') == 'active' then making.end_pool(P) end
+  if S > 0 and tonumber(call('HGET', K.schedule(S), 'job')) == J then
+    call('HSET', K.schedule(S), 'job', 0)
+    due('schedule:' .. S, now)
+  end
+end

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from agent import commandline, durations
+from agent.contract import layout, variables
 from agent.environment import settings
 from agent.failures import PRE, Failure, failure
 
@@ -16,17 +17,34 @@ RETENTION_S = 7 * 86400.0
 UNLIMITED_US = int(durations.UNLIMITED / 2 * 1e6)
 """Microseconds from which on a duration means "no limit"."""
 
+_FETCHED = ("resourceFiles", "applicationPackageReferences", "authenticationTokenSettings")
+"""Members that make an attempt ask the API for something before its command runs."""
+
 Key = tuple[int, int, int]
 """Numbers of job, task and attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What tasks of one job share on this node."""
+    """What tasks of one job share on this node. `preparation` and `release` are wire objects, secrets sealed."""
 
     number: int
     id: str
     environment: dict[str, str]
+    preparation: dict[str, Any] | None = None
+    release: dict[str, Any] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Tasks begin only after the preparation task has succeeded here."""
+        return self.preparation is not None and self.preparation.get("waitForSuccess") is not False
+
+    def variables(self, root: str, told: bool = True) -> dict[str, str]:
+        """Where the preparation task works, for everybody but itself (`told` False)."""
+        if self.preparation is None or not told:
+            return {}
+        path = f"{root}/{layout.task_root(self.id, self.preparation.get('id') or layout.JOB_PREPARATION)}"
+        return {variables.JOB_PREP_DIR: path, variables.JOB_PREP_WORKING_DIR: f"{path}/wd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +59,9 @@ class Work:
     identity: dict[str, Any] | None = None
     wall_s: float | None = None
     retention_s: float | None = RETENTION_S
-    has_inputs: bool = False
+    has_inputs: bool = False  # something has to come before the command
     has_outputs: bool = False
+    fetches: bool = False  # that is more than the job's preparation: the API is asked
 
 
 class Unreadable(Exception):
@@ -55,7 +74,14 @@ class Unreadable(Exception):
 
 def read_job(number: int, job_id: str, text: str) -> Job:
     """Take a job's canonical body apart."""
-    return Job(number, job_id, settings(_loads(text).get("commonEnvironmentSettings")))
+    body = _loads(text)
+    return Job(
+        number,
+        job_id,
+        settings(body.get("commonEnvironmentSettings")),
+        body.get("jobPreparationTask"),
+        body.get("jobReleaseTask"),
+    )
 
 
 def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
@@ -70,6 +96,7 @@ def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
     except ValueError as error:
         raise Unreadable(failure(PRE, "CommandLaunchFailed", str(error))) from error
     constraints = body.get("constraints") or {}
+    fetches = any(body.get(name) for name in _FETCHED)
     return Work(
         (job.number, task, attempt),
         job,
@@ -79,8 +106,9 @@ def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
         body.get("userIdentity"),
         durations.limit(constraints.get("maxWallClockTime")),
         retention(constraints.get("retentionTime")),
-        bool(body.get("resourceFiles") or body.get("applicationPackageReferences")),
+        fetches or job.waits,
         bool(body.get("outputFiles")),
+        fetches,
     )
 
 

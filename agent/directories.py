@@ -65,6 +65,19 @@ class Directories:
         self._fresh(path, account)
         return path
 
+    def job_task(self, job: Job, id: str, account: Account) -> str:
+        """A clean directory for a preparation or release task. Other users may read it, as they may a start task's.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        path = f"{self._jobs.get(job.number) or self._job(job)}/{layout.segment(id)}"
+        self._fresh(path, account)
+        self._fresh(f"{path}/wd", account)
+        for name in (f"{path}/wd", path):
+            os.chmod(name, 0o755)
+        return path
+
     def start_task(self, account: Account) -> str:
         """A clean directory for the start task. Other users may read it (spec/behaviour.md, 17)."""
         self._fresh(self.startup, account)

@@ -17,6 +17,7 @@ from agent.contract.boot import Boot
 from agent.directories import Directories
 from agent.environment import node_variables
 from agent.files import Files
+from agent.job_tasks import JobTasks
 from agent.link import Link, Superseded
 from agent.pulse import Pulse
 from agent.retention import Retention
@@ -49,6 +50,11 @@ class Node:
             settings, directories, self._accounts, self._commands, self._transfer,
             self._retention, self._usage, self._report, node_variables(boot),
         )  # fmt: skip
+        self._job_tasks = JobTasks(
+            directories, self._accounts, self._commands, self._transfer, self._retention, self._report,
+            lambda: self._runner.variables,
+        )  # fmt: skip
+        self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
         self._pulse = Pulse(boot, lambda: len(self._runner.core.attempts), self._usage.used)
         self._link = Link(boot, settings, self._receive, self._runner.core.holds, self._accepted)
         self._startup = Startup(
@@ -56,7 +62,7 @@ class Node:
         )
         self._handlers = {
             "run": self._runner.run, "kill": self._runner.kill, "clean": self._clean, "keep": self._keep,
-            "file": self._files.handle, "drain": self._drain,
+            "file": self._files.handle, "release": self._job_tasks.release, "drain": self._drain,
         }  # fmt: skip
 
     async def run(self) -> int:
@@ -97,6 +103,7 @@ class Node:
     async def _leave(self) -> None:
         """Give tasks back, and tell so while there is time."""
         self._startup.stop()
+        self._job_tasks.stop()
         self._runner.kill_all("the node's agent was stopped")
         try:
             async with asyncio.timeout(self._settings.shutdown_s):
@@ -146,6 +153,7 @@ class Node:
     def _clean(self, message: dict[str, Any]) -> None:
         for number, job_id, task, task_id in message["dirs"]:
             if task is None:
+                self._job_tasks.forget(number)
                 self._directories.discard_job(number, job_id)
             else:
                 self._directories.discard_task(number, job_id, task_id)

@@ -12,6 +12,7 @@ from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
 from agent.assignment import Job, Key, Unreadable, Work, read_job, read_task
 from agent.commands import Commands, Lost, Outcome
+from agent.contract.variables import AUTHENTICATION_TOKEN
 from agent.core import Core, End, Reason
 from agent.directories import Directories
 from agent.environment import Package, package_variables, task_variables
@@ -55,6 +56,7 @@ class Place:
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     transfer: asyncio.Task | None = None
     packages: list[Package] = field(default_factory=list)
+    token: str = ""
     started: bool = False
 
 
@@ -81,6 +83,8 @@ class Runner:
         self.core = Core()
         self.variables = variables
         self.silent = False
+        self._prepare_job: Callable[[Job], None] = lambda job: None
+        self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
         self._settings = settings
         self._directories, self._accounts, self._commands = directories, accounts, commands
@@ -94,6 +98,10 @@ class Runner:
             core.Stop: self._stop, core.Report: self._tell, core.Finish: self._finish,
         }  # fmt: skip
 
+    def attach(self, prepare: Callable[[Job], None], ready: Callable[[Job], Coroutine[Any, Any, bool]]) -> None:
+        """Who prepares jobs, and whom tasks ask whether they are prepared (job_tasks.py)."""
+        self._prepare_job, self._job_ready = prepare, ready
+
     def places(self) -> dict[str, Key]:
         """Directories of attempts whose command has not ended, for the disk's sake."""
         places = dict(self._places)  # copied at once: the measuring thread asks too
@@ -105,6 +113,8 @@ class Runner:
             known = self._jobs.get(number)
             if known is None or known[0] != text:
                 self._remember(number, job_id, text)
+        for number in message.get("prepare") or ():
+            self._prepare_job(self._jobs[number][1])
         for number, task, attempt, text, _ in message["tasks"]:
             self._assign(number, task, attempt, text)
 
@@ -199,6 +209,10 @@ class Runner:
 
     def _environment(self, work: Work, place: Place) -> dict[str, str]:
         node = {**self.variables, **package_variables(place.packages)} if place.packages else self.variables
+        if work.job.preparation is not None:
+            node = {**node, **work.job.variables(self._directories.root)}
+        if place.token:
+            node = {**node, AUTHENTICATION_TOKEN: place.token}
         return task_variables(
             node, place.directory, place.account.name, work.job.id, work.id, work.job.environment, work.environment
         )
@@ -229,7 +243,10 @@ class Runner:
     async def _fetch(self, key: Key, place: Place) -> None:
         work = self.core.attempts[key].work
         try:
-            place.packages = await self._transfers.fetch(work, place)
+            if work.job.waits and not await self._job_ready(work.job):
+                raise GiveBack("the job preparation task failed on this node")
+            if work.fetches:
+                place.packages = await self._transfers.fetch(work, place)
         except Failed as error:
             self._perform(self.core.failed(key, error.failure, _now()))
         except GiveBack as error:
@@ -310,6 +327,10 @@ class Runner:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+async def _always(job: Job) -> bool:
+    return True
 
 
 def _now() -> float:

@@ -40,7 +40,7 @@ class Transfer:
         self._packages = Packages(settings, directories, self._inputs, self._in_thread)
 
     async def fetch(self, work: Work, place: Place) -> list[Package]:
-        """Packages, then resource files, of a task.
+        """Packages, then resource files, of a task, and its token into the place.
 
         Raises:
             Failed: one of them cannot be had. GiveBack: the attempt cannot go on here.
@@ -49,6 +49,7 @@ class Transfer:
             plan = await self._in_thread(self._api.transfers, _named(work.key), stop)
             packages = await self._packages.install(plan.get("packages") or [], stop)
             await self._bring(plan.get("inputs") or [], place.account, place.directory, stop)
+            place.token = plan.get("token") or ""
             return packages
 
     async def fetch_start(self, account: Account, directory: str) -> None:
@@ -57,8 +58,19 @@ class Transfer:
         Raises:
             Failed, GiveBack
         """
+        await self._fetch_named({"start": True}, account, directory)
+
+    async def fetch_job(self, kind: str, job: int, account: Account, directory: str) -> None:
+        """Resource files of a job's preparation (`prep`) or release task (`release`).
+
+        Raises:
+            Failed, GiveBack
+        """
+        await self._fetch_named({kind: job}, account, directory)
+
+    async def _fetch_named(self, named: dict[str, Any], account: Account, directory: str) -> None:
         async with _stopping() as stop:
-            plan = await self._in_thread(self._api.transfers, {"start": True}, stop)
+            plan = await self._in_thread(self._api.transfers, named, stop)
             await self._bring(plan.get("inputs") or [], account, directory, stop)
 
     async def install(self, references: list[dict[str, Any]]) -> list[Package]:

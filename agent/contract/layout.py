@@ -7,6 +7,10 @@ STARTUP = "startup"
 VOLATILE = "volatile"
 WORKITEMS = "workitems"
 
+JOB_PREPARATION = "jobpreparation"
+JOB_RELEASE = "jobrelease"
+"""Ids, and directories, of a job's preparation and release tasks that have no id of their own."""
+
 AGENT_LOGS = "agent"
 """Virtual first segment of node file names: the agent's own logs (spec/behaviour.md, 1.4)."""
 

@@ -9,6 +9,9 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
 
     run    jobs=[[J, job_id, job_json], ...]   every job named below, once
            tasks=[[J, T, A, task_json, retry_count], ...]
+           prepare=[J, ...]                    jobs among them that are not known to be prepared on this boot yet: their
+                                               preparation task runs first, or beside; left out when there are none
+    release job=[J, job_id, job_json]          the job ends: what still prepares is ended, its release task runs
     kill   tasks=[[J, T, A, why], ...]         why: terminate | requeue | delete
     clean  dirs=[[J, job_id, T | None, task_id | None], ...]  delete task or job directories now
     keep   J, T, retention_us                  changed retentionTime, counted from the end of the task
@@ -21,6 +24,8 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
 
     ["up", info]                        first of a boot. info: ip, version, pid, boot_age_us
     ["start", info_json]                start task progress (startTaskInfo without times, see below)
+    ["prep", J, info_json]              progress of a job's preparation task here, as `start`
+    ["release", J, info_json]           the same of its release task
     ["ready"]                           node takes tasks from now on
     ["end", J, T, A, age_us, exit, fail, stats]
            exit: exit code or None when the command never ran

@@ -72,8 +72,6 @@ def failed(detail: str) -> ApiError:
 
 def _credentials(header: str) -> tuple[str, bytes]:
     scheme, _, rest = header.strip().partition(" ")
-    if scheme.lower() == "bearer" and rest.strip():
-        raise failed("Bearer tokens are not valid for this call; use the account's shared key.")
     name, colon, text = rest.strip().partition(":")
     if scheme.lower() != "sharedkey" or not name or not colon:
         raise _malformed(header, "The header is not of the form 'SharedKey account:signature'.")

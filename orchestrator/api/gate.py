@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from orchestrator.api import auth, bodies, errors
+from orchestrator.api import auth, bearer, bodies, errors
 from orchestrator.api.call import Farm
 from orchestrator.api.errors import ApiError
 from orchestrator.api.relay import Broken
@@ -62,6 +62,10 @@ class Gate:
         await self._app(scope, receive, exchange.send)
 
     async def _authenticate(self, scope: Any, exchange: "Exchange") -> None:
+        token = bearer.token_of(exchange.headers.get("authorization", ""))
+        if token:
+            await bearer.check(self._farm, token, exchange.path)
+            return
         keys: Mapping[str, str] = {}
         if "authorization" in exchange.headers:
             keys = await self._farm.store.accounts.keys()  # read each time: a regenerated key dies at once

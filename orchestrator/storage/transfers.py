@@ -7,6 +7,7 @@ entry with `error` in place of `url`: the agent reports it as the task's failure
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from orchestrator.domain.errors import Refused
@@ -40,7 +41,18 @@ class Store(Protocol):
     applications: Applications
 
 
-async def resolve(store: Store, vault: Vault, containers: Containers, node: Node, request: dict[str, Any]) -> Entry:
+Tokens = Callable[[int, int, int], str]
+"""Makes the token of an attempt: job, task, attempt."""
+
+
+async def resolve(
+    store: Store,
+    vault: Vault,
+    containers: Containers,
+    node: Node,
+    request: dict[str, Any],
+    tokens: Tokens | None = None,
+) -> Entry:
     """Answer `POST /nodefarm/v1/node/transfers` for the node that sent it.
 
     Args:
@@ -52,7 +64,7 @@ async def resolve(store: Store, vault: Vault, containers: Containers, node: Node
     """
     match request:
         case {"job": job, "task": task, "attempt": attempt} if all(type(n) is int for n in (job, task, attempt)):
-            return await resolve_task(store, vault, containers, node, job, task, attempt)
+            return await resolve_task(store, vault, containers, node, job, task, attempt, tokens)
         case {"start": True}:
             if not node.start_task:
                 raise Refused("OperationInvalidForCurrentState", "the node has no start task")
@@ -63,9 +75,16 @@ async def resolve(store: Store, vault: Vault, containers: Containers, node: Node
 
 
 async def resolve_task(
-    store: Store, vault: Vault, containers: Containers, node: Node, job: int, task: int, attempt: int
+    store: Store,
+    vault: Vault,
+    containers: Containers,
+    node: Node,
+    job: int,
+    task: int,
+    attempt: int,
+    tokens: Tokens | None = None,
 ) -> Entry:
-    """Inputs, outputs and packages of one attempt of a task.
+    """Inputs, outputs and packages of one attempt of a task, and its `token` when it asks for one.
 
     Raises:
         Refused: OperationInvalidForCurrentState (409) when the attempt no longer counts or is not on this node.
@@ -73,11 +92,14 @@ async def resolve_task(
     body = await store.tasks.body_of(job, task)
     if body is None or not await store.tasks.current(job, task, attempt, node.number):
         raise Refused("OperationInvalidForCurrentState", "the attempt does not count on this node")
-    return _answer(
+    answer = _answer(
         [await _input(vault, containers, file) for file in body.get("resourceFiles") or ()],
         [_output(vault, containers, file, Fence(job, task, attempt)) for file in body.get("outputFiles") or ()],
         await resolve_packages(store.applications, containers, body.get("applicationPackageReferences") or ()),
     )
+    if tokens is not None and (body.get("authenticationTokenSettings") or {}).get("access"):
+        answer["token"] = tokens(job, task, attempt)
+    return answer
 
 
 async def resolve_start(vault: Vault, containers: Containers, start_task: dict[str, Any]) -> Entry:

@@ -4,6 +4,7 @@ Every call carries the token of one boot of one node (docs/architecture.md, Agen
 a listed node is heard.
 """
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,7 +18,7 @@ from orchestrator.api.errors import ApiError
 from orchestrator.api.relay import Head, Relay, parse_meta
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
-from orchestrator.domain.tokens import read_node_token
+from orchestrator.domain.tokens import read_node_token, task_token
 from orchestrator.storage import transfers
 
 router = APIRouter(prefix="/nodefarm/v1/node", tags=["node traffic"])
@@ -29,7 +30,8 @@ async def resolve_transfers(request: Request) -> Response:
     node = await caller(request)
     farm: Farm = request.app.state.farm
     body = await bodies.read_json(request, request.scope["farm.headers"], required=True)
-    answer = await transfers.resolve(farm.store, farm.vault, farm.storage, node, body)
+    tokens = partial(task_token, farm.secret, farm.settings.account)
+    answer = await transfers.resolve(farm.store, farm.vault, farm.storage, node, body, tokens)
     return Response(bodies.dump(answer), 200, media_type=JSON)
 
 

@@ -99,6 +99,11 @@ class ApplicationPackageReference(TypedDict, total=False):
 
 
 @with_config(STRICT)
+class AuthenticationTokenSettings(TypedDict, total=False):
+    access: list[one_of("job")]
+
+
+@with_config(STRICT)
 class TaskConstraints(TypedDict, total=False):
     maxWallClockTime: Limit
     retentionTime: Duration

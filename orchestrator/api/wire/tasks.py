@@ -10,6 +10,7 @@ from orchestrator.api.wire.errors import invalid, missing, printable, unsupporte
 from orchestrator.api.wire.parts import (
     STRICT,
     ApplicationPackageReference,
+    AuthenticationTokenSettings,
     EnvironmentSetting,
     OneUser,
     OutputFile,
@@ -103,6 +104,7 @@ class TaskAdd(TypedDict, total=False):
     exitConditions: ExitConditions
     dependsOn: TaskDependencies
     applicationPackageReferences: list[ApplicationPackageReference]
+    authenticationTokenSettings: AuthenticationTokenSettings
 
 
 @with_config(STRICT)

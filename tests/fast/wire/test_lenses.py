@@ -373,3 +373,12 @@ def test_all_tasks_complete_came_to_schedules_with_4_0():
     name = "jobSpecification.onAllTasksComplete"
     assert refusal("schedule_add", schedule, V31) == ("UnsupportedProperty", name)
     assert wire.parse("schedule_add", schedule, V4)["jobSpecification"]["onAllTasksComplete"] == "terminatejob"
+
+
+def test_tokens_of_tasks_are_of_4_0_to_20_0():
+    task = small_task(authenticationTokenSettings={"access": ["Job"]})
+    assert wire.parse("task_add", task, V20)["authenticationTokenSettings"] == {"access": ["job"]}
+    for at in (V31, NEWEST):
+        assert refusal("task_add", task, at) == ("UnsupportedProperty", "authenticationTokenSettings")
+    task["authenticationTokenSettings"] = {"access": ["account"]}
+    assert refusal("task_add", task, V20) == ("InvalidPropertyValue", "authenticationTokenSettings.access[0]")

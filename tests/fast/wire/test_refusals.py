@@ -65,7 +65,6 @@ def test_what_is_not_built_yet_is_an_unsupported_property(kind, body, name):
     ("kind", "body", "name"),
     [
         ("pool_add", small_pool(certificateReferences=[{"thumbprint": "x"}]), "certificateReferences"),
-        ("task_add", small_task(authenticationTokenSettings={"access": ["job"]}), "authenticationTokenSettings"),
     ],
 )
 def test_what_only_older_versions_have_and_is_not_built_is_unsupported_there_too(kind, body, name):

@@ -1,6 +1,7 @@
 """`python -m agent BOOTFILE`: run the agent of one boot of one node. See contract/boot.py.
 
-Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 superseded by a later boot.
+Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 superseded by a later boot,
+4 the node's network is no use: no firewall to be had, or no way to the farm.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from agent import firewall, reach
 from agent.contract.boot import Boot
 from agent.directories import Directories, RootInUse
 from agent.log import configure
@@ -28,6 +30,12 @@ def main(arguments: list[str]) -> int:
     os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
     boot = Boot.read_once(Path(arguments[0]))
     settings = Settings.read(os.environ)
+    try:
+        firewall.set_up(boot)
+        reach.check(boot)
+    except (firewall.FirewallFailed, reach.Unreachable) as error:
+        print(error, file=sys.stderr)
+        return 4
     directories = Directories(boot.root)
     try:
         directories.make()

@@ -74,6 +74,13 @@ class Accounts:
             return self._admin("root")
         return self._of_task() if (auto.get("scope") or "pool").lower() == "task" else self._pool_user
 
+    def named_logins(self) -> list[Account]:
+        """The pool's user accounts as people log in with them; an administrator has a number of their own."""
+        return [
+            Account(name, *self._numbers(index, account), admin=_is_admin(account))
+            for name, (index, account) in self._named.items()
+        ]
+
     def release(self, account: Account) -> None:
         """Give a task-scope user back."""
         if not account.lasting and account.uid is not None:
@@ -87,9 +94,13 @@ class Accounts:
                 f"user account {name!r} needs a node that can switch users; this node's agent does not run as root"
             )
         index, account = self._named[name]
-        if (account.get("elevationLevel") or "nonadmin").lower() == "admin":
-            return self._admin(name)
-        return self._nonadmin(name, NAMED_FIRST + index)
+        return self._admin(name) if _is_admin(account) else Account(name, *self._numbers(index, account))
+
+    def _numbers(self, index: int, account: dict[str, Any]) -> tuple[int, int]:
+        """User and group: those that the pool names, else the next of the node's range."""
+        if account.get("uid") is not None:
+            return account["uid"], account["gid"]
+        return self._base + NAMED_FIRST + index, self._base
 
     def _admin(self, name: str) -> Account:
         if not self._root:
@@ -108,3 +119,7 @@ class Accounts:
         if self._switches:
             return Account(name, self._base + offset, self._base)
         return Account(self._agent_user, 0 if self._root else None, admin=self._root)
+
+
+def _is_admin(account: dict[str, Any]) -> bool:
+    return (account.get("elevationLevel") or "nonadmin").lower() == "admin"

@@ -31,6 +31,7 @@ class Directories:
         self.volatile = f"{root}/{layout.VOLATILE}"
         self.trash = f"{self.volatile}/{_TRASH}"
         self.logs = f"{self.volatile}/agent"
+        self.secrets = f"{self.volatile}/{layout.SECRETS}"
         self.applications = f"{root}/{layout.APPLICATIONS}"
         self.startup = f"{root}/{layout.STARTUP}"
         self._jobs: dict[int, str] = {}
@@ -51,7 +52,7 @@ class Directories:
         os.chmod(f"{self.root}/{layout.SHARED}", 0o1777)
         os.chmod(self.volatile, 0o700)
         self._lock()
-        for path in (self.trash, self.logs, f"{self.volatile}/{_JOBS}"):
+        for path in (self.trash, self.logs, self.secrets, f"{self.volatile}/{_JOBS}"):
             os.makedirs(path, mode=0o700, exist_ok=True)
 
     def task(self, work: Work, account: Account) -> str:

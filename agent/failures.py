@@ -21,6 +21,7 @@ CODES = {
     "CommandProgramNotFound": (USER, "The specified command program is not found"),
     "CommandLaunchFailed": (USER, "Failed to launch the specified command line"),
     "TaskSchedulingConstraintFailed": (USER, "The task cannot be run on this node"),
+    "InvalidUserAccount": (USER, "A user account of the pool cannot be set up on the node"),
     "TaskEnded": (USER, "Task Was Ended by User Request"),
     "FailureExitCode": (USER, "The task exited with an exit code representing a failure"),
     "FileUploadContainerNotFound": (USER, "One of the specified Azure container(s) was not found"),

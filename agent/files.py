@@ -163,6 +163,8 @@ class Files:
             raise _missing()
         if parts and parts[0] == layout.AGENT_LOGS:
             parts[:1] = [layout.VOLATILE, layout.AGENT_LOGS]
+        if parts[:2] == [layout.VOLATILE, layout.SECRETS]:
+            raise _missing()
         return "/".join(parts)
 
     def _gone(self, relative: str) -> Refused:

@@ -24,6 +24,7 @@ from agent.retention import Retention
 from agent.runner import Runner
 from agent.settings import Settings
 from agent.startup import Startup
+from agent.system import NoSystem, System
 from agent.transfer import Transfer
 from agent.usage import Usage
 
@@ -57,12 +58,15 @@ class Node:
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
         self._pulse = Pulse(boot, lambda: len(self._runner.core.attempts), self._usage.used)
         self._link = Link(boot, settings, self._receive, self._runner.core.holds, self._accepted)
+        self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
         self._startup = Startup(
-            boot, settings, directories, self._accounts, self._commands, self._transfer, self._runner, self._report
-        )
+            boot, settings, directories, self._accounts, self._commands, self._transfer, self._runner, self._report,
+            self._system.install_accounts,
+        )  # fmt: skip
         self._handlers = {
             "run": self._runner.run, "kill": self._runner.kill, "clean": self._clean, "keep": self._keep,
             "file": self._files.handle, "release": self._job_tasks.release, "drain": self._drain,
+            "user": self._system.handle,
         }  # fmt: skip
 
     async def run(self) -> int:
@@ -75,7 +79,9 @@ class Node:
         self._report(["up", self._info()])
         self._commands.warm(self._accounts.choose(None))
         link = asyncio.create_task(self._link.run(self._pulse.beat, self._boot.heartbeat_s))
-        parts = [link, asyncio.create_task(self._startup.run()), asyncio.create_task(self._watch_silence())]
+        self._system.prepare()
+        running = (self._startup.run(), self._watch_silence(), self._system.watch())
+        parts = [link, *map(asyncio.create_task, running)]
         stop = asyncio.create_task(stopping.wait())
         try:
             return await self._until_over(stop, link, parts)
@@ -113,6 +119,7 @@ class Node:
             _log.warning("stopped before every report was delivered")
 
     async def _close(self) -> None:
+        await asyncio.to_thread(self._system.close)
         await self._commands.close()
         await self._transfer.close()
         await self._files.close()

@@ -108,7 +108,7 @@ class Spawner:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
-            env={"PATH": os.defpath, **self._mark}, cwd="/",
+            env={"PATH": os.defpath, "OPENSSL_CONF": os.devnull, **self._mark}, cwd="/",
         )  # fmt: skip
         theirs.close()
         self._socket.setblocking(False)

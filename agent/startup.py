@@ -1,10 +1,10 @@
-"""What makes a node ready: the pool's packages, then the start task (spec/behaviour.md, 6)."""
+"""What makes a node ready: the pool's user accounts and packages, then the start task (spec/behaviour.md, 6)."""
 
 import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent import commandline
@@ -38,15 +38,16 @@ class Startup:
         transfer: Transfer,
         runner: Runner,
         report: Callable[[list[Any], float | None], None],
+        install_accounts: Callable[[], Awaitable[None]],
     ) -> None:
         self._boot, self._settings, self._directories = boot, settings, directories
         self._accounts, self._commands, self._transfer, self._runner = accounts, commands, transfer, runner
-        self._report = report
+        self._report, self._install_accounts = report, install_accounts
         self._running: int | None = None
 
     async def run(self) -> None:
         """Go through the sequence; ends when the node is ready, or never will be."""
-        if self._boot.packages and not await self._install():
+        if not await self._installed():
             return
         task = self._boot.start_task
         waits = task is not None and task.get("waitForSuccess") is not False
@@ -63,14 +64,16 @@ class Startup:
         if self._running is not None:
             self._commands.kill(self._running)
 
-    async def _install(self) -> bool:
+    async def _installed(self) -> bool:
         try:
-            packages = await self._patiently(self._transfer.install, self._boot.packages)
+            await self._patiently(self._install_accounts)
+            if self._boot.packages:
+                packages = await self._patiently(self._transfer.install, self._boot.packages)
+                self._runner.variables = {**self._runner.variables, **package_variables(packages)}
         except Failed as error:
-            _log.error("pool packages failed", extra={"error": str(error)})
+            _log.error("the node cannot be made ready", extra={"error": str(error)})
             self._report(["bad", error.failure.code, str(error)], None)
             return False
-        self._runner.variables = {**self._runner.variables, **package_variables(packages)}
         return True
 
     async def _run_start_task(self, task: dict[str, Any], waits: bool) -> bool:

@@ -34,4 +34,6 @@ class Settings(BaseSettings):
     quota_jobs: int = 3000
     quota_cores: int = 20_000
     quota_low_priority_cores: int = 20_000
+    quota_inter_node: int = 100  # nodes of a pool with inter-node communication
+    node_address: str = "127.0.0.1"  # of the host: where the ports of nodes are published
     log_level: str = "info"

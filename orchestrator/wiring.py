@@ -44,7 +44,13 @@ async def open_farm(settings: Settings | None = None) -> Farm:
     key = secret(settings)
     vault = Vault(key)
     known = catalogue.load(settings.catalogue)
-    limits = Limits(settings.quota_pools, settings.quota_jobs, settings.quota_cores, settings.quota_low_priority_cores)
+    limits = Limits(
+        settings.quota_pools,
+        settings.quota_jobs,
+        settings.quota_cores,
+        settings.quota_low_priority_cores,
+        settings.quota_inter_node,
+    )
     store = await Store.open(settings.redis_url, settings.account, key, limits, settings.patience)
     return Farm(settings, key, vault, known, store, containers(settings, key))
 

@@ -33,11 +33,16 @@ class Boot:
     uid_base: int = 0  # first numeric user of this node's range of 100; 0: run tasks as the agent's user
     start_task: dict[str, Any] | None = None
     packages: list[dict[str, Any]] = field(default_factory=list)
-    user_accounts: list[dict[str, Any]] = field(default_factory=list)  # name, elevationLevel
+    user_accounts: list[dict[str, Any]] = field(default_factory=list)  # name, elevationLevel, uid, gid; no secrets
     heartbeat_s: float = 2.0
     lost_after_s: float = 10.0
     disk_bytes: int = 0  # the node's disk share; 0: no limit
     reserved_disk_bytes: int = 0  # of the host's disk, left free: a task that takes of it ends with DiskFull
+    inter_node: bool = False  # nodes of the pool may reach each other
+    endpoints: list[dict[str, Any]] = field(default_factory=list)  # name, protocol, backend, frontend, address, rules
+    subnet: str = ""  # the network that the pool's subnetId names
+    own_system: bool = False  # the node has users, a network and an sshd of its own, not those of its host
+    network: dict[str, Any] | None = None  # what the node's firewall has to know (agent/firewall.py)
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot
 
     def write(self, path: Path) -> None:

@@ -11,6 +11,9 @@ JOB_PREPARATION = "jobpreparation"
 JOB_RELEASE = "jobrelease"
 """Ids, and directories, of a job's preparation and release tasks that have no id of their own."""
 
+SECRETS = "secrets"
+"""Below VOLATILE: what the agent keeps to itself over reboots; no file of it leaves the node."""
+
 AGENT_LOGS = "agent"
 """Virtual first segment of node file names: the agent's own logs (spec/behaviour.md, 1.4)."""
 

@@ -17,6 +17,10 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
     keep   J, T, retention_us                  changed retentionTime, counted from the end of the task
     file   req, op (list | stat | get | delete), path, recursive, offset, length, reply
            path is relative to the node's root; answered over HTTP to `reply`
+    user   req, op (add | update | delete), reply
+           a user for remote login; what about is fetched from `reply` with a GET, since passwords have no
+           business in Redis: name, and but for delete: admin, seconds (until expiry), password, key (either
+           may be None). The answer goes to the same place
     drain  on                                  no meaning to running tasks; informs only. Also sent after a `hold`
                                                that is behind: its number shows the node what it missed
 

@@ -16,6 +16,7 @@ from orchestrator.api.call import Call
 from orchestrator.api.errors import ApiError
 from orchestrator.api.lenses import NEWEST, Version, version
 from orchestrator.api.wire import table
+from orchestrator.api.wire.rules import Rules
 
 Handler = Callable[[Call], Awaitable[Response]]
 SELECT = frozenset({"$select", "$expand"})
@@ -41,10 +42,15 @@ class Operation:
     versioned: bool = True  # the farm's own calls need no api-version
 
     @cached_property
+    def named(self) -> table.Call:
+        """The call in the one table; one of the farm's own calls is in none, and has no limits."""
+        name = f"{self.method} {self.path.replace(':path', '')}"
+        return next((call for call in table.calls() if call.name == name), table.Call(name, ""))
+
+    @property
     def span(self) -> table.Span:
         """The api-versions that have this call."""
-        name = f"{self.method} {self.path.replace(':path', '')}"
-        return next((call.span for call in table.calls() if call.name == name), table.Span())
+        return self.named.span
 
     def check_version(self, asked: Version) -> None:
         """Refuse a call that the asked api-version does not have."""
@@ -54,6 +60,12 @@ class Operation:
                 f"{self.method} {self.path} is not part of api-version {asked.name}.",
                 values={"QueryParameterName": "api-version", "QueryParameterValue": asked.name},
             )
+
+    def check_driver(self, rules: Rules) -> None:
+        """Refuse a call that the farm's driver can do nothing for."""
+        lacking = rules.lacks(self.named.needs) if self.named.needs else ""
+        if lacking:
+            raise ApiError("UnsupportedRequestVersion", f"{self.named.name} is known but not served: {lacking}.")
 
 
 def operation(router: APIRouter, method: str, path: str, **declared: Any) -> Callable[[Handler], Handler]:
@@ -85,6 +97,7 @@ def _call(op: Operation, request: Request) -> Call:
     headers: Mapping[str, str] = scope["farm.headers"]
     options = queries.parse(scope["query_string"].decode("ascii", "surrogateescape"))
     spoken = _version(op, options)
+    op.check_driver(scope["app"].state.farm.rules)
     queries.check(options, op.query)
     wanted = conditions.NOTHING if op.conditions is None else conditions.read(headers, op.conditions)
     return Call(scope["app"].state.farm, request, headers, options, spoken, wanted)

@@ -1,4 +1,7 @@
-"""Files of nodes: the question goes into the node's inbox, the agent brings the answer with a PUT, bytes flow through.
+"""Questions and orders to nodes: one goes into the node's inbox, the agent brings the answer with a PUT.
+
+What an order says stays in this process: the inbox holds only where the agent may GET it, so that passwords never
+reach Redis.
 
 Nodes have no open port: an agent that finds a `file` message sends what was asked for to the address in it, and this
 process hands the bytes to the caller chunk by chunk. Nothing is held but a few chunks, so a slow reader slows the
@@ -37,10 +40,10 @@ class Head:
 
 
 class Exchange:
-    """One question to one node and its answer."""
+    """One question or order to one node and its answer. `order` is what the agent may fetch, None for a question."""
 
-    def __init__(self, node: int) -> None:
-        self.node = node
+    def __init__(self, node: int, order: dict[str, Any] | None = None) -> None:
+        self.node, self.order = node, order
         self.head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(IN_FLIGHT)
         self._over = asyncio.Event()
@@ -126,14 +129,30 @@ class Relay:
         Raises:
             Unavailable: no answer within `ANSWER_S`.
         """
+        message = {"kind": "file", "op": op, "path": path, "recursive": False, "offset": 0, "length": None, **details}
+        async with self._exchange(Exchange(node), message) as exchange:
+            yield exchange
+
+    async def order(self, node: int, op: str, order: dict[str, Any]) -> Head:
+        """Have a node do something about its users, and wait until it says what came of it.
+
+        Args:
+            node: number of the node.
+            op: add, update or delete.
+            order: what about; read by the agent once, through this process.
+
+        Raises:
+            Unavailable: no answer within `ANSWER_S`.
+        """
+        async with self._exchange(Exchange(node, order), {"kind": "user", "op": op}) as exchange:
+            return await exchange.head
+
+    @asynccontextmanager
+    async def _exchange(self, exchange: Exchange, message: dict[str, Any]) -> AsyncIterator[Exchange]:
         request = secrets.token_hex(16)
-        exchange = self._open[request] = Exchange(node)
+        self._open[request] = exchange
         try:
-            message = {"recursive": False, "offset": 0, "length": None, **details}
-            await self._store.nodes.send(
-                node,
-                {"kind": "file", "req": request, "op": op, "path": path, **message, "reply": self._reply + request},
-            )
+            await self._store.nodes.send(exchange.node, {**message, "req": request, "reply": self._reply + request})
             try:
                 await asyncio.wait_for(asyncio.shield(exchange.head), ANSWER_S)
             except TimeoutError:

@@ -10,6 +10,8 @@ dropped, see docs/architecture.md), defaults filled in.
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.domain.endpoints import Endpoint
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -60,6 +62,7 @@ class Node:
     start_info: dict[str, Any] | None = None  # wire StartTaskInformation
     errors: list[dict[str, Any]] = field(default_factory=list)  # wire ComputeNodeError objects
     recent: list[tuple[int, int]] = field(default_factory=list)  # (job, task) numbers, newest first
+    endpoints: list[Endpoint] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,14 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Places:
+    """How many more nodes the pool's network takes, and a sentence that says why not more."""
+
+    free: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to do, each part independent of the others. `errors` are wire ResizeErrors that end the resize."""
 
@@ -41,8 +49,8 @@ class Plan:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
 
-def plan(pool: Pool, nodes: list[Node], room: Room) -> Plan:
-    """Compare a pool's nodes with its targets. Nodes that were going away keep going."""
+def plan(pool: Pool, nodes: list[Node], room: Room, places: Places | None = None) -> Plan:
+    """Compare a pool's nodes with its targets. Nodes that were going away keep going. `places` None: no limit."""
     leaving = [node for node in nodes if node.state == "leavingpool"]
     staying = [node for node in nodes if node.state != "leavingpool"]
     if pool.state == "deleting":
@@ -55,13 +63,14 @@ def plan(pool: Pool, nodes: list[Node], room: Room) -> Plan:
     given_up = {node.number for node in surplus}
     kept = [node for node in staying if node.number not in given_up]
     missing = _missing(pool, kept) if pool.allocation == "resizing" else Room(0, 0)
+    made = _placed(Room(min(missing.dedicated, room.dedicated), min(missing.low_priority, room.low_priority)), places)
     return Plan(
-        dedicated=min(missing.dedicated, room.dedicated),
-        low_priority=min(missing.low_priority, room.low_priority),
+        dedicated=made.dedicated,
+        low_priority=made.low_priority,
         boot=tuple(node for node in unborn if node.number not in given_up),
         restart=_due(kept),
         remove=(*leaving, *surplus),
-        errors=_quota_errors(missing, room),
+        errors=[*_quota_errors(missing, room), *_place_errors(missing, places)],
     )
 
 
@@ -102,3 +111,17 @@ def _quota_errors(missing: Room, room: Room) -> list[dict[str, Any]]:
         for code, kind, wanted, allowed in kinds
         if wanted > allowed
     ]
+
+
+def _placed(wanted: Room, places: Places | None) -> Room:
+    """Dedicated nodes take their places first."""
+    if places is None:
+        return wanted
+    dedicated = min(wanted.dedicated, places.free)
+    return Room(dedicated, min(wanted.low_priority, places.free - dedicated))
+
+
+def _place_errors(missing: Room, places: Places | None) -> list[dict[str, Any]]:
+    if places is None or missing.dedicated + missing.low_priority <= places.free:
+        return []
+    return [{"code": "AllocationFailed", "message": places.why}]

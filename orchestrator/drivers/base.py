@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agent.contract.boot import Boot
 from orchestrator.domain.errors import FarmError
+from orchestrator.domain.host import Surroundings
 
 USERS = "users"
 """Tasks run under numeric users of their own, apart from the agent's."""
@@ -50,6 +51,14 @@ class DriverError(FarmError):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+class PortTaken(DriverError):
+    """A port of the host that a node should be reached at is somebody else's; another one may do."""
+
+    def __init__(self, port: int, message: str) -> None:
+        super().__init__("PortTaken", message)
+        self.port = port
 
 
 class Driver(Protocol):
@@ -100,6 +109,22 @@ class Driver(Protocol):
 
     def list(self) -> list[Handle]:
         """Every node that this driver has anything of, by number."""
+        ...
+
+    def surroundings(self) -> Surroundings:
+        """What of the host a pool may name: networks that nodes can join, addresses that ports can be published at.
+
+        Raises:
+            DriverError: the host cannot be looked at.
+        """
+        ...
+
+    def places(self, network: str) -> int:
+        """How many more nodes a network takes that a pool's subnetId names; 0 when it is gone.
+
+        Raises:
+            DriverError: the host cannot be looked at.
+        """
         ...
 
     def tend(self) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import agent.contract
 from agent.contract import variables
 from agent.contract.boot import Boot
+from orchestrator.domain.host import Surroundings
 from orchestrator.drivers import procfs
 from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle
 from orchestrator.drivers.node_folder import NodeFolder, Record, unreachable
@@ -85,6 +86,12 @@ class ProcessDriver:
 
     def list(self) -> list[Handle]:
         return [self._handle(number) for number in self._numbers()]
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings()  # without isolation no pool may name a network or an address
+
+    def places(self, network: str) -> int:
+        return 0
 
     def tend(self) -> None:
         for pid, child in list(self._children.items()):

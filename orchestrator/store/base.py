@@ -19,6 +19,7 @@ class Limits:
     jobs: int = 3000
     cores: int = 20_000
     low_priority_cores: int = 20_000
+    inter_node: int = 100  # nodes of a pool with inter-node communication
 
 
 class Part:

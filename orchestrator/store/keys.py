@@ -42,6 +42,10 @@ TABLE: dict[str, Key] = {
     "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`: what the node holds", "node"),
     "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
     "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
+    "ports": Key(
+        "ports", "hash", "`protocol:port` -> N that has it; `turn:protocol:first` where to look next", "node; account"
+    ),
+    "host": Key("host", "hash", "networks and addresses of the host, and when they were seen", "account"),
     "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
     "events": Key("events:{node}:{boot}", "list", "messages of the agent", "boot of the node"),
     "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "account"),

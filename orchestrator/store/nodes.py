@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestrator.domain.endpoints import Endpoint, Wanted
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
 from orchestrator.store import told
@@ -82,6 +84,18 @@ class Nodes(Part):
         text = json.dumps(start_task) if start_task else ""
         boot, before = await self.call("boot_node", node=number, ip=ip, start_task=text)
         return boot, before
+
+    async def give_ports(
+        self, number: int, wanted: Sequence[Wanted], taken: Iterable[int], address: str
+    ) -> list[Endpoint]:
+        """Ports of the host for a node; it keeps those it has. `taken`: not to be had, a stranger holds them.
+
+        Raises:
+            Refused: NodeNotFound, PortsUsedUp.
+        """
+        asked = [[w.name, w.protocol, w.backend, w.first, w.last] for w in wanted]
+        (text,) = await self.call("give_ports", node=number, wanted=asked, taken=sorted(taken), address=address)
+        return [Endpoint(**one) for one in json.loads(text)]
 
     async def failed(self, number: int, boot: int, code: str, message: str) -> bool:
         """The node could not be made: unusable, with its error."""
@@ -162,4 +176,5 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
         start_info=told.start_info(h["start_info"], int(h["start_info_at"])) if h.get("start_info") else None,
         errors=json.loads(h["errors"]),
         recent=[_pair(text) for text in recent],
+        endpoints=[Endpoint(**one) for one in json.loads(h.get("ports") or "[]")],
     )

@@ -11,6 +11,7 @@ from orchestrator.store.accounts import Accounts
 from orchestrator.store.applications import Applications
 from orchestrator.store.base import Limits
 from orchestrator.store.bells import Bells
+from orchestrator.store.host import Host
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.nodes import Nodes
@@ -43,7 +44,7 @@ class Store:
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
         self.schedules = Schedules(*parts)
         self.applications = Applications(*parts)
-        self.work = Work(*parts)
+        self.work, self.host = Work(*parts), Host(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)
 
     @classmethod

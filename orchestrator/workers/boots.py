@@ -3,13 +3,14 @@
 from typing import Any
 
 from agent.contract.boot import Boot
+from orchestrator.domain import endpoints
 from orchestrator.domain.facts import Node, Pool
 from orchestrator.domain.tokens import node_token
 from orchestrator.workers.context import Context
 
 
-def boot_of(context: Context, pool: Pool, node: Node, boot: int) -> Boot:
-    """The boot file's content; the driver adds root, address and users."""
+def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dict[str, Any]]) -> Boot:
+    """The boot file's content; the driver adds root, address and users. `ports`: see ports.py."""
     settings, store = context.settings, context.store
     return Boot(
         account=store.account,
@@ -27,7 +28,10 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int) -> Boot:
         dedicated=node.dedicated,
         start_task=pool.body.get("startTask"),
         packages=list(pool.body.get("applicationPackageReferences") or ()),
-        user_accounts=[_without_password(account) for account in pool.body.get("userAccounts") or ()],
+        user_accounts=[_without_secrets(account) for account in pool.body.get("userAccounts") or ()],
+        inter_node=bool(pool.body.get("enableInterNodeCommunication")),
+        endpoints=ports,
+        subnet=endpoints.network_name(pool.body),
         heartbeat_s=settings.heartbeat,
         lost_after_s=settings.lost_after,
         disk_bytes=settings.node_disk,
@@ -35,5 +39,11 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int) -> Boot:
     )
 
 
-def _without_password(account: dict[str, Any]) -> dict[str, Any]:
-    return {"name": account["name"], "elevationLevel": str(account.get("elevationLevel") or "nonadmin").lower()}
+def _without_secrets(account: dict[str, Any]) -> dict[str, Any]:
+    linux = account.get("linuxUserConfiguration") or {}
+    return {
+        "name": account["name"],
+        "elevationLevel": str(account.get("elevationLevel") or "nonadmin").lower(),
+        "uid": linux.get("uid"),
+        "gid": linux.get("gid"),
+    }

@@ -6,13 +6,14 @@ from typing import Any
 
 import structlog
 
-from orchestrator.domain import resize
+from orchestrator.domain import endpoints, resize
 from orchestrator.domain.catalogue import CatalogueError
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node, Pool
-from orchestrator.domain.resize import Plan, Room
-from orchestrator.drivers.base import DriverError, Handle
+from orchestrator.domain.resize import Places, Plan, Room
+from orchestrator.drivers.base import DriverError, Handle, PortTaken
 from orchestrator.drivers.strays import remove_strays, strays
+from orchestrator.workers import ports
 from orchestrator.workers.boots import boot_of
 from orchestrator.workers.context import BENCH, Context
 
@@ -20,6 +21,8 @@ log = structlog.get_logger("worker")
 
 ALIVE = {"idle", "running", "offline", "waitingforstarttask", "starttaskfailed"}
 """States of a node whose agent has spoken."""
+PORT_ATTEMPTS = 20
+"""Ports of the host that may be somebody else's before a node is given up."""
 
 
 def reconcile_pool(number: int) -> None:
@@ -44,7 +47,7 @@ async def reconcile(context: Context, number: int) -> bool:
     # Nobody else starts nodes of this pool now: one that is starting, or about to reboot, has an agent or has lost it.
     if await _give_up_dead(context, handles.values(), nodes, ALIVE | {"starting", "rebooting"}):
         nodes = await context.store.nodes.of_pool(number)
-    plan = resize.plan(pool, nodes, await _room(context, pool, nodes))
+    plan = resize.plan(pool, nodes, await _room(context, pool, nodes), await _places(context, pool, nodes))
     await _carry_out(context, pool, plan, handles)
     if pool.state != "deleting" or not await context.store.pools.gone(number):
         await context.store.pools.settle(number, plan.errors or None)
@@ -93,6 +96,28 @@ async def _room(context: Context, pool: Pool, nodes: list[Node]) -> Room:
     return Room(max(0, (limits.cores - used[True]) // each), max(0, (limits.low_priority_cores - used[False]) // each))
 
 
+async def _places(context: Context, pool: Pool, nodes: list[Node]) -> Places | None:
+    """What the pool's network allows: addresses of the subnet it names, nodes that may talk to each other."""
+    if len(nodes) >= pool.target_dedicated + pool.target_low_priority:
+        return None  # nothing will be asked of it
+    found = []
+    if pool.body.get("enableInterNodeCommunication"):
+        most = context.store.limits.inter_node
+        why = f"A pool with inter-node communication has at most {most} nodes"
+        found.append(Places(max(0, most - len(nodes)), why))
+    network = endpoints.network_name(pool.body)
+    if network:
+        try:
+            free = await context.on_thread(context.driver.places, network)
+            # Records without a container have no address yet, but will need one.
+            unborn = sum(node.state == "creating" and node.boot == 0 for node in nodes)
+            found.append(Places(max(0, free - unborn), f"The network {network} has no addresses for more nodes"))
+        except DriverError as error:
+            log.warning("network_not_seen", network=network, error=error.message)
+            found.append(Places(0, error.message))
+    return min(found, key=lambda places: places.free, default=None)
+
+
 def _cores(context: Context, vm_size: str) -> int:
     """A size that the owner has taken out of the catalogue since counts as one core."""
     try:
@@ -125,7 +150,7 @@ async def _create(context: Context, pool: Pool, dedicated: int, low_priority: in
 
 async def _boot(context: Context, pool: Pool, node: Node) -> None:
     """Begin the node's next boot and have its agent started."""
-    store, driver = context.store, context.driver
+    store = context.store
     wipe = node.state == "reimaging"
     try:
         boot, before = await store.nodes.boot(node.number, "", pool.body.get("startTask"))
@@ -134,14 +159,35 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
         return
     await store.nodes.redis(lambda _: store.access.grant(node.number, boot))
     try:
-        told = boot_of(context, pool, node, boot)
-        await (context.on_thread(driver.restart, told, wipe) if before else context.on_thread(driver.create, told))
+        await _started(context, pool, node, boot, bool(before), wipe)
         log.info("node_booted", node=node.id, boot=boot, was=node.state)
+    except Refused as refusal:
+        if refusal.code != "NodeNotFound":
+            await store.nodes.failed(node.number, boot, refusal.code, refusal.message)
     except DriverError as error:
         log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
         await store.nodes.failed(node.number, boot, error.code, error.message)
     if before:
         await _close(context, node.number, before)
+
+
+async def _started(context: Context, pool: Pool, node: Node, boot: int, again: bool, wipe: bool) -> None:
+    """Have the agent of this boot run, at other ports when those it was given turn out to be taken.
+
+    Raises:
+        DriverError: it cannot be had. Refused: NodeNotFound, PortsUsedUp.
+    """
+    driver, taken = context.driver, set[int]()
+    for left in reversed(range(PORT_ATTEMPTS)):
+        told = boot_of(context, pool, node, boot, await ports.give(context, pool, node, taken))
+        try:
+            await (context.on_thread(driver.restart, told, wipe) if again else context.on_thread(driver.create, told))
+            return
+        except PortTaken as error:
+            log.info("port_taken", node=node.id, port=error.port)
+            taken.add(error.port)
+            if not left:
+                raise
 
 
 async def _close(context: Context, node: int, boot: int) -> None:

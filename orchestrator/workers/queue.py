@@ -17,6 +17,7 @@ JOBS = {
     "strays": "orchestrator.workers.nodes.remove_all_strays",
     "job": "orchestrator.workers.deletion.purge_job",
     "package": "orchestrator.workers.packages.ingest_package",
+    "host": "orchestrator.workers.host.look_around",
     "storage": "orchestrator.workers.packages.sweep_storage",
 }
 """What is run for each kind; called with the number."""

@@ -61,6 +61,8 @@ CHANGES = (
     _down("8.0", "pool task node", tasks.url_to_blob),
     _up("8.0", "task_add task_update", tasks.keep_for_ever),
     _up("10.0", _STARTING, pools.do_not_wait),
+    _up("11.0", "pool_add", pools.addresses_to_public, ("publicIPAddressConfiguration.ipAddressIds", "publicIPs")),
+    _down("11.0", "pool", pools.public_to_addresses),
     _up("12.0", "pool_add", pools.tasks_to_slots, ("taskSlotsPerNode", "maxTasksPerNode")),
     _down("12.0", "pool", pools.slots_to_tasks),
     _down("12.0", "task_counts", tasks.flat_counts),

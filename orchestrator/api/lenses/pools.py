@@ -73,6 +73,22 @@ def do_not_wait(pool: Object) -> None:
         start.setdefault("waitForSuccess", False)
 
 
+def addresses_to_public(pool: Object) -> None:
+    """At 10.0 the user's own public addresses were a list of their own."""
+    network = pool.get("networkConfiguration")
+    if isinstance(network, dict) and "publicIPs" in network:
+        addresses = network.pop("publicIPs")
+        if addresses:
+            network["publicIPAddressConfiguration"] = {"provision": "usermanaged", "ipAddressIds": addresses}
+
+
+def public_to_addresses(pool: Object) -> None:
+    network = pool.get("networkConfiguration", {})
+    addresses = network.pop("publicIPAddressConfiguration", {}).get("ipAddressIds")
+    if addresses:
+        network["publicIPs"] = addresses
+
+
 def tasks_to_slots(pool: Object) -> None:
     _rename(pool, "maxTasksPerNode", "taskSlotsPerNode")
 

@@ -14,6 +14,7 @@ from orchestrator.api.routes import (
     schedules,
     system,
     tasks,
+    users,
     why,
 )
 
@@ -24,6 +25,7 @@ ROUTERS = (
     schedules.router,
     pools.router,
     nodes.router,
+    users.router,
     account.router,
     applications.router,
     nodefarm.router,

@@ -15,7 +15,7 @@ from orchestrator.api import bodies
 from orchestrator.api.auth import failed
 from orchestrator.api.call import JSON, Farm
 from orchestrator.api.errors import ApiError
-from orchestrator.api.relay import Head, Relay, parse_meta
+from orchestrator.api.relay import Exchange, Head, Relay, parse_meta
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
 from orchestrator.domain.tokens import read_node_token, task_token
@@ -47,12 +47,29 @@ async def may_publish(request: Request) -> Response:
     return Response(None, 204)
 
 
+@router.post("/accounts", include_in_schema=False)
+async def account_secrets(request: Request) -> Response:
+    """Passwords and private keys of the pool's user accounts, for a node that makes them."""
+    node = await caller(request)
+    farm: Farm = request.app.state.farm
+    pool = await farm.store.pools.by_number(node.pool)
+    accounts = (pool.body.get("userAccounts") if pool else None) or []
+    return Response(bodies.dump({"value": [_opened(farm, account) for account in accounts]}), 200, media_type=JSON)
+
+
+@router.get("/replies/{req}", include_in_schema=False)
+async def order(request: Request) -> Response:
+    """What the node is to do; 409 when whoever wanted it has left."""
+    exchange = await _exchange(request)
+    if exchange is None or exchange.order is None:
+        return Response(None, 409)
+    return Response(bodies.dump(exchange.order), 200, media_type=JSON)
+
+
 @router.put("/replies/{req}", include_in_schema=False)
 async def reply(request: Request) -> Response:
-    """The answer to a file request; its body goes straight to whoever asked."""
-    node = await caller(request)
-    relay: Relay = request.app.state.relay
-    exchange = relay.find(request.path_params["req"], node.number)
+    """The answer to a question or an order; its body goes straight to whoever asked."""
+    exchange = await _exchange(request)
     if exchange is None:
         return _refuse_rest()
     headers = request.scope["farm.headers"]
@@ -80,6 +97,21 @@ async def caller(request: Request) -> Node:
     if node is None or read is None or node.boot != read[1]:
         raise failed("The token is not that of a current boot of a node.")
     return node
+
+
+def _opened(farm: Farm, account: dict[str, Any]) -> dict[str, Any]:
+    key = (account.get("linuxUserConfiguration") or {}).get("sshPrivateKey")
+    return {
+        "name": account["name"],
+        "password": farm.vault.open(account["password"]),
+        "sshPrivateKey": farm.vault.open(key) if key else None,
+    }
+
+
+async def _exchange(request: Request) -> Exchange | None:
+    node = await caller(request)
+    relay: Relay = request.app.state.relay
+    return relay.find(request.path_params["req"], node.number)
 
 
 def _head(headers: Any) -> Head:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from orchestrator.api import conditions, listing
+from orchestrator.api import conditions, host, listing
 from orchestrator.api.call import Call
 from orchestrator.api.guarded import guarded
 from orchestrator.api.operation import LIST, SELECT, operation
@@ -25,6 +25,7 @@ async def add_pool(call: Call) -> Response:
     """Add a pool."""
     body = await call.parse("pool_add")
     await check_packages(call, body)
+    await host.check(call, body)
     pool = await call.store.pools.add(
         body["id"],
         seal_body("pool_add", body, call.farm.vault),

@@ -45,6 +45,8 @@ def _calls() -> Iterator[str]:
 def _call(call: Call) -> str:
     if call.later:
         return f"not built yet: {call.later}"
+    if call.needs:
+        return f"works on drivers with `{call.needs}`"
     return f"refused: {call.refuse}" if call.refuse else "works"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.api.lenses.versions import Version
-from orchestrator.api.wire import containers, jobs, nodes, pools, schedules, table, tasks
+from orchestrator.api.wire import containers, jobs, nodes, pools, schedules, table, tasks, users
 from orchestrator.api.wire.rules import Rules
 
 Body = dict[str, Any]
@@ -92,6 +92,10 @@ def _node_reboot(body: Body, version: Version, rules: Rules) -> Body:
     return {"nodeRebootOption": "requeue"} | body
 
 
+def _node_user_add(body: Body, version: Version, rules: Rules) -> Body:
+    return users.finish_add(body)
+
+
 REQUESTS = {
     "pool_add": Request("PoolAddParameter", pools.PoolAdd, _pool_add),
     "pool_patch": Request("PoolPatchParameter", pools.PoolPatch, _pool_patch),
@@ -107,6 +111,8 @@ REQUESTS = {
     "schedule_update": Request("JobScheduleUpdateParameter", schedules.JobScheduleUpdate, _schedule_update),
     "task_add": Request("TaskAddParameter", tasks.TaskAdd, _task_add),
     "task_update": Request("TaskUpdateParameter", tasks.TaskUpdate, _task_update),
+    "node_user_add": Request("ComputeNodeUser", users.NodeUserAdd, _node_user_add),
+    "node_user_update": Request("NodeUpdateUserParameter", users.NodeUserUpdate),
     "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _node_reboot, optional=True),
 }
 
@@ -122,6 +128,7 @@ ANSWERS = {
     "node_agent_sku": "NodeAgentSku",
     "application": "ApplicationSummary",
     "node_file": "NodeFile",
+    "remote_login": "ComputeNodeGetRemoteLoginSettingsResult",
     "task_add_result": "TaskAddResult",
 }
 

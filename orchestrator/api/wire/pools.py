@@ -3,10 +3,10 @@
 import json
 from typing import Annotated, Any, Required
 
-from pydantic import Field, StringConstraints, with_config
+from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.wire import containers
+from orchestrator.api.wire import containers, networks
 from orchestrator.api.wire.errors import Path, dotted, invalid, missing
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -30,6 +30,7 @@ from orchestrator.api.wire.types import (
     Text,
     one_of,
 )
+from orchestrator.api.wire.users import LoginName
 from orchestrator.domain import durations
 from orchestrator.domain.catalogue import CatalogueError
 
@@ -87,7 +88,7 @@ class LinuxUserConfiguration(TypedDict, total=False):
 
 @with_config(STRICT)
 class UserAccount(TypedDict, total=False):
-    name: Required[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$")]]
+    name: Required[LoginName]
     password: Required[Name]
     elevationLevel: one_of("nonadmin", "admin")
     linuxUserConfiguration: LinuxUserConfiguration
@@ -110,6 +111,7 @@ class PoolSpecification(TypedDict, total=False):
     targetLowPriorityNodes: Count
     enableAutoScale: Bool
     enableInterNodeCommunication: Bool
+    networkConfiguration: networks.NetworkConfiguration
     startTask: StartTask
     applicationPackageReferences: Packages
     taskSlotsPerNode: Slots
@@ -178,6 +180,7 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     pool["vmSize"] = _check_size(pool, rules)
     _check_image(pool["virtualMachineConfiguration"], rules)
     check_resize_timeout(pool, rules)
+    networks.check(pool)
     _check_accounts(pool.get("userAccounts", []))
     pool = ADD_DEFAULTS | pool
     pool["taskSchedulingPolicy"] = {"nodeFillType": "spread"} | pool.get("taskSchedulingPolicy", {})
@@ -246,8 +249,6 @@ def _check_accounts(accounts: list[dict[str, Any]]) -> None:
     seen: set[str] = set()
     for index, account in enumerate(accounts):
         here: Path = ("userAccounts", index)
-        if account["name"] == "root":
-            raise invalid((*here, "name"), "root", "root is the node's own")
         if account["name"] in seen:
             raise invalid((*here, "name"), account["name"], "another account has this name")
         seen.add(account["name"])

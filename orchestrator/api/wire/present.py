@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from agent.contract import layout
 from orchestrator.domain import durations
+from orchestrator.domain.endpoints import Endpoint
 from orchestrator.domain.facts import Added, Job, Node, Pool, Schedule, Task
 from orchestrator.domain.recurrence import Past, next_run, rule_of
 from orchestrator.domain.times import etag, iso
@@ -93,6 +94,8 @@ def node_object(
         whole["startTask"] = node.start_task
     if node.start_info is not None:
         whole["startTaskInfo"] = node.start_info
+    if node.endpoints:
+        whole["endpointConfiguration"] = {"inboundEndpoints": [_endpoint(endpoint) for endpoint in node.endpoints]}
     if node.errors:
         whole["errors"] = node.errors
     if recent:
@@ -100,6 +103,11 @@ def node_object(
     if image is not None:
         whole["virtualMachineInfo"] = {"imageReference": dict(image)}
     return whole
+
+
+def remote_login_object(endpoint: Endpoint) -> Object:
+    """The wire ComputeNodeGetRemoteLoginSettingsResult."""
+    return {"remoteLoginIPAddress": endpoint.address, "remoteLoginPort": endpoint.frontend}
 
 
 def job_object(job: Job, base: str) -> Object:
@@ -289,6 +297,18 @@ def _node_info(task: Task, job_id: str, base: str) -> Object:
         "nodeId": task.node_id,
         "taskRootDirectory": directory,
         "taskRootDirectoryUrl": f"{url}/files/{quote(directory)}",
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> Object:
+    local = endpoint.address.startswith("127.")
+    return {
+        "name": endpoint.name,
+        "protocol": endpoint.protocol,
+        "publicIPAddress": endpoint.address,
+        "publicFQDN": "localhost" if local else endpoint.address,
+        "frontendPort": endpoint.frontend,
+        "backendPort": endpoint.backend,
     }
 
 

@@ -96,13 +96,17 @@ class Call:
     span: Span = Span()
     later: str = ""
     refuse: str = ""
+    needs: str = ""
+
+
+_CALL = ("later", "refuse", "needs")
 
 
 @cache
 def calls() -> tuple[Call, ...]:
     """Every call of the service, in the order of spec/api.md."""
     return tuple(
-        Call(name, entry["calls"], _span(row.get("ver", "")), row.get("later", ""), row.get("refuse", ""))
+        Call(name, entry["calls"], _span(row.get("ver", "")), **{key: row.get(key, "") for key in _CALL})
         for entry in _read(CALLS)
         for name, row in entry["list"].items()
     )

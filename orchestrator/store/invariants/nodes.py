@@ -1,5 +1,6 @@
 """Slots: a node's free ones are those that nothing holds, and what runs is held exactly once."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ def problems(state: Account) -> Iterator[str]:
             for hold in holds_of(state, node):
                 held[hold.job, hold.task, hold.attempt] = node
     yield from _running(state, held)
+    yield from _ports(state)
 
 
 def _node(state: Account, node: str) -> Iterator[str]:
@@ -64,6 +66,18 @@ def _open(state: Account, node: str, record: dict[str, str], free: int) -> Itera
         yield f"node {node} ({record['state']}, {free} free) is {'' if int(node) in scores else 'not '}in the open set"
     elif int(node) in scores and scores[int(node)] != free:
         yield f"node {node} is open with {scores[int(node)]} slots, but {free} are free"
+
+
+def _ports(state: Account) -> Iterator[str]:
+    """A port is held by one node, and the node says the same."""
+    said = {}
+    for pool in state.numbers("pools"):
+        for node in state.get("pool_nodes", pool=pool):
+            for one in json.loads(state.get("node", node=node).get("ports") or "[]"):
+                said[f"{one['protocol']}:{one['frontend']}"] = node
+    kept = {field: node for field, node in state.get("ports").items() if not field.startswith("turn:")}
+    if said != kept:
+        yield f"nodes say they have the ports {said}, but {kept} are given away"
 
 
 def _running(state: Account, held: dict[tuple[int, int, int], str]) -> Iterator[str]:

@@ -3,6 +3,11 @@
 -- returns {1, boot}
 local n = node(a.node)
 if not n then return done(0) end
+local ports = {}
+for _, one in ipairs(cjson.decode(call('HGET', K.node(n.number), 'ports') or '[]')) do
+  ports[#ports + 1] = one.protocol .. ':' .. one.frontend
+end
+if #ports > 0 then call('HDEL', K.ports(), unpack(ports)) end
 local queues = empty_node(n, 'node ' .. n.id .. ' is gone', 'lost')
 call('ZREM', K.pool_nodes(n.pool), n.number)
 call('HDEL', K.pool_node_ids(n.pool), string.lower(n.id))

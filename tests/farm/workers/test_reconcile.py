@@ -49,7 +49,7 @@ async def test_a_node_is_told_what_its_pool_says_and_may_call_the_farm(context):
     assert (boot.pool_id, boot.pool, boot.node_id, boot.slots, boot.dedicated) == ("p", pool.number, node.id, 2, True)
     assert boot.start_task == node.start_task == start
     assert boot.packages == packages
-    assert boot.user_accounts == [{"name": "ann", "elevationLevel": "admin"}]
+    assert boot.user_accounts == [{"name": "ann", "elevationLevel": "admin", "uid": None, "gid": None}]
     assert read_node_token(SECRET, ACCOUNT, boot.token) == (node.number, 1)
     assert boot.redis_url == context.store.access.url(node.number, 1)
     assert context.store.access.user(node.number, 1) in await context.store.access.granted()

@@ -14,7 +14,7 @@ from orchestrator.api.wire.errors import WireError
 from orchestrator.domain.errors import Refused, Unavailable
 
 ORCHESTRATOR = Path(errors.__file__).parents[1]
-INTERNAL = {"Changed", "NodeLeaving"}  # told to workers and engine, never to a client
+INTERNAL = {"Changed", "NodeLeaving", "PortsUsedUp"}  # told to workers and engine, never to a client
 MANAGEMENT = set(calls._STATUS)  # a plane with bodies of its own
 
 

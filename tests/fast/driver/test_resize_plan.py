@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.facts import Node, Pool
-from orchestrator.domain.resize import COST, Plan, Room, plan
+from orchestrator.domain.resize import COST, Places, Plan, Room, plan
 
 PLENTY = Room(1000, 1000)
 STATES = [*COST, "leavingpool"]
@@ -157,3 +157,11 @@ def test_a_resize_reaches_its_targets_and_never_removes_a_needed_node(dedicated,
         kept = [node for node in mine if node not in victims]
         worth = {node.number: COST[node.state] for node in mine}
         assert not victims or not kept or max(worth[n.number] for n in victims) <= min(worth[n.number] for n in kept)
+
+
+def test_what_the_network_takes_is_made_dedicated_nodes_first_and_the_rest_is_an_error() -> None:
+    found = plan(a_pool(3, 3), [a_node(1)], PLENTY, Places(3, "it is full"))
+
+    assert (found.dedicated, found.low_priority) == (2, 1)
+    assert found.errors == [{"code": "AllocationFailed", "message": "it is full"}]
+    assert plan(a_pool(3, 3), [a_node(1)], PLENTY, Places(5, "it is full")).errors == []

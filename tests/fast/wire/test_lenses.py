@@ -246,6 +246,18 @@ def test_nodes_did_not_wait_for_their_start_task_before_10_0():
         assert wire.parse("pool_patch", {"startTask": start}, at)["startTask"]["waitForSuccess"] is waits
 
 
+def test_own_public_addresses_were_a_list_of_their_own_at_10_0():
+    pool = small_pool(networkConfiguration={"publicIPs": ["/x/publicIPAddresses/192.0.2.7"]})
+    canonical = wire.parse("pool_add", pool, V10)
+    here = {"provision": "usermanaged", "ipAddressIds": ["/x/publicIPAddresses/192.0.2.7"]}
+    assert canonical["networkConfiguration"] == {"publicIPAddressConfiguration": here}
+    assert wire.render("pool", canonical, V10)["networkConfiguration"] == pool["networkConfiguration"]
+    assert wire.render("pool", canonical, V9)["networkConfiguration"] == {}
+    assert refusal("pool_add", pool, V11) == ("UnsupportedProperty", "networkConfiguration.publicIPs")
+    two = small_pool(networkConfiguration={"publicIPs": ["a", "b"]})
+    assert refusal("pool_add", two, V10) == ("InvalidPropertyValue", "networkConfiguration.publicIPs")
+
+
 def test_slots_were_called_tasks_per_node_before_12_0():
     canonical = wire.parse("pool_add", small_pool(maxTasksPerNode=4), V11)
     assert canonical["taskSlotsPerNode"] == 4

@@ -30,7 +30,7 @@ UNBUILT = [
     ("pool_add", small_pool(enableAutoScale="true"), "enableAutoScale"),
     ("pool_add", small_pool(autoScaleFormula="$x=1;"), "autoScaleFormula"),
     ("pool_add", small_pool(autoScaleEvaluationInterval="PT5M"), "autoScaleEvaluationInterval"),
-    ("pool_add", small_pool(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
+    ("pool_patch", {"networkConfiguration": {"subnetId": "x"}}, "networkConfiguration"),
     ("pool_add", small_pool(mountConfiguration=[{}]), "mountConfiguration"),
     (
         "pool_add",
@@ -143,6 +143,7 @@ PROCESS = Rules(driver="process", capabilities=frozenset({"users"}))
             "containers",
         ),
         ("task_add", small_task(containerSettings={"imageName": "x"}), "containerSettings", "containers"),
+        ("pool_add", small_pool(networkConfiguration={"subnetId": "x"}), "networkConfiguration", "isolation"),
         (
             "pool_add",
             small_pool(**machine(imageReference={"virtualMachineImageId": "tools:1"})),

@@ -68,6 +68,35 @@ POOL = {
     "targetLowPriorityNodes": 1,
     "enableAutoScale": False,
     "enableInterNodeCommunication": True,
+    "networkConfiguration": {
+        "subnetId": "/subscriptions/s/virtualNetworks/v/subnets/lab-net",
+        "dynamicVNetAssignmentScope": "None",
+        "endpointConfiguration": {
+            "inboundNATPools": [
+                {
+                    "name": "web",
+                    "protocol": "TCP",
+                    "backendPort": "8080",
+                    "frontendPortRangeStart": 60000,
+                    "frontendPortRangeEnd": 60039,
+                    "networkSecurityGroupRules": [
+                        {
+                            "priority": 200,
+                            "access": "Deny",
+                            "sourceAddressPrefix": "10.0.0.0/8",
+                            "sourcePortRanges": ["*", "1-99", "7"],
+                        },
+                        {"priority": 150, "access": "allow", "sourceAddressPrefix": "*"},
+                    ],
+                }
+            ]
+        },
+        "publicIPAddressConfiguration": {
+            "provision": "UserManaged",
+            "ipAddressIds": ["/x/publicIPAddresses/192.0.2.7"],
+        },
+        "enableAcceleratedNetworking": False,
+    },
     "startTask": START,
     "applicationPackageReferences": [{"applicationId": "app"}],
     "taskSlotsPerNode": 4,
@@ -141,6 +170,14 @@ LOADED = {
     "task_add": TASK,
     "task_collection": {"value": [TASK, {"id": "t2", "commandLine": "x"}]},
     "task_update": {"constraints": TASK["constraints"]},
+    "node_user_add": {
+        "name": "ann",
+        "isAdmin": True,
+        "expiryTime": "2030-01-02T03:04:05Z",
+        "password": "secret!",
+        "sshPublicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann@home",
+    },
+    "node_user_update": {"password": "secret!", "expiryTime": "2030-01-02"},
     "node_reboot": {"nodeRebootOption": "taskCompletion"},
 }
 

@@ -1,4 +1,5 @@
-"""`python -m agent BOOTFILE`: run the agent of one boot of one node. See contract/boot.py.
+"""`python -m agent BOOTFILE`: run the agent of one boot of one node; `-` reads the boot from standard input.
+See contract/boot.py.
 
 Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 superseded by a later boot,
 4 the node's network is no use: no firewall to be had, or no way to the farm.
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from agent import firewall, reach
-from agent.contract.boot import Boot
+from agent.contract.boot import UP, Boot
 from agent.directories import Directories, RootInUse
 from agent.log import configure
 from agent.node import Node
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m agent BOOTFILE", file=sys.stderr)
         return 2
     os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
-    boot = Boot.read_once(Path(arguments[0]))
+    boot = Boot.receive(sys.stdin) if arguments == ["-"] else Boot.read_once(Path(arguments[0]))
     settings = Settings.read(os.environ)
     try:
         firewall.set_up(boot)
@@ -46,6 +47,8 @@ def main(arguments: list[str]) -> int:
     logging.getLogger(__name__).info(
         "agent up", extra={"boot": boot.boot, "pool": boot.pool_id, "uid_base": boot.uid_base}
     )
+    if arguments == ["-"]:
+        print(UP, flush=True)
     status = asyncio.run(_run(boot, settings, directories))
     logging.shutdown()
     sys.stderr.flush()

@@ -20,6 +20,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWPID = 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 16384, 1 << 19
+_OOM_SCORE = 500  # thousandths of the memory limit that such a process seems to use beyond what it does
 _SIGSET_BYTES = 128  # sizeof(sigset_t) of glibc and musl
 _CAP_VERSION_3 = 0x20080522
 
@@ -32,6 +33,13 @@ ADMIN_CAPABILITIES = (
     NET_BIND_SERVICE, SYS_CHROOT, AUDIT_WRITE, SETFCAP,
 )  # fmt: skip
 """What an elevated task may do: run as root in its own processes and files, never trace, mount or touch the network."""
+
+
+def may_isolate() -> bool:
+    """This process has the right that `isolate` needs; the kernel may still say no."""
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith("CapEff:"))
+    return bool(int(line.split()[1], 16) >> SYS_ADMIN & 1)
 
 
 def isolate() -> None:
@@ -91,6 +99,13 @@ def child_signals() -> int:
 def hide() -> None:
     """Let no process of the same user trace this one or read its memory."""
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def die_before_others() -> None:
+    """When memory runs out, this process and what it starts go before the agent. Raising needs no rights."""
+    with open("/proc/self/oom_score_adj", "r+") as file:
+        if int(file.read()) < _OOM_SCORE:
+            file.write(str(_OOM_SCORE))
 
 
 def die_with_parent() -> None:

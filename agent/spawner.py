@@ -311,6 +311,7 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool)
     else:
         confinement.adopt_orphans()
     os.umask(0o022)
+    confinement.die_before_others()
     if file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     if who is not None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgpack
 
+from agent import confinement
 from agent.accounts import Account
 from agent.core import End
 from agent.spawner import NO_NAMESPACE
@@ -41,7 +42,7 @@ class Spawner:
         self._account = account
         self._file_size = file_size
         self._handlers, self._mark = handlers, mark
-        self._namespaced = account.uid is not None
+        self._namespaced = account.uid is not None and confinement.may_isolate()
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
         self._unsent: deque[tuple[bytes, list[int]]] = deque()

@@ -17,6 +17,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8480
     driver: str = "process"
+    node_api_url: str = ""  # what nodes call; empty: api_url
+    node_redis_url: str = ""  # where nodes reach Redis, without credentials; empty: redis_url
+    node_host: str = ""  # the API listens here too, for nodes
     storage: str = ""  # empty: a folder under data_dir; else s3://...
     catalogue: Path | None = None
     secret_file: Path | None = None  # default: data_dir/secret; seals secrets, signs tokens and URLs
@@ -27,6 +30,10 @@ class Settings(BaseSettings):
     sweep: float = 15.0  # slow safety sweeps of the engine
     node_disk: int = 0  # disk share per node; 0: no limit but the next line
     reserved_disk: int = 1 << 30  # of the host's disk: a task that writes it fuller than this ends with DiskFull
+    node_image: str = "nodefarm/node:0.1.0"  # the Docker driver's stock image
+    agent_image: str = "nodefarm/agent:0.1.0"  # what it brings into every node
+    network_range: str = "10.192.0.0/12"  # cut into one network per pool
+    network_prefix: int = 22  # bits of such a network: 22 has room for 1,021 nodes
     uid_base: int = 200_000  # first of the reserved range of numeric task users
     min_resize_timeout: float = 300.0
     min_recurrence: float = 60.0  # shortest recurrenceInterval and startWindow of job schedules
@@ -37,3 +44,8 @@ class Settings(BaseSettings):
     quota_inter_node: int = 100  # nodes of a pool with inter-node communication
     node_address: str = "127.0.0.1"  # of the host: where the ports of nodes are published
     log_level: str = "info"
+
+    @property
+    def url_for_nodes(self) -> str:
+        """The API's base URL as nodes reach it."""
+        return self.node_api_url or self.api_url

@@ -3,12 +3,15 @@
 import os
 import secrets
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from orchestrator.domain import catalogue
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.vault import Vault
 from orchestrator.drivers.base import Driver
+from orchestrator.drivers.docker import DockerDriver, Names
+from orchestrator.drivers.docker import Options as DockerOptions
 from orchestrator.drivers.process import ProcessDriver
 from orchestrator.settings import Settings
 from orchestrator.storage.containers import Containers
@@ -51,7 +54,9 @@ async def open_farm(settings: Settings | None = None) -> Farm:
         settings.quota_low_priority_cores,
         settings.quota_inter_node,
     )
-    store = await Store.open(settings.redis_url, settings.account, key, limits, settings.patience)
+    store = await Store.open(
+        settings.redis_url, settings.account, key, limits, settings.patience, settings.node_redis_url
+    )
     return Farm(settings, key, vault, known, store, containers(settings, key))
 
 
@@ -79,7 +84,8 @@ def containers(settings: Settings, key: bytes) -> Containers:
     """
     if settings.storage:
         raise ValueError(f"FARM_STORAGE={settings.storage!r}: only the folder (an empty value) is supported so far")
-    return Containers(Folder(settings.data_dir / "storage", settings.account), settings.account, key, settings.api_url)
+    folder = Folder(settings.data_dir / "storage", settings.account)
+    return Containers(folder, settings.account, key, settings.api_url, node_url=settings.node_api_url)
 
 
 def driver(settings: Settings) -> Driver:
@@ -90,7 +96,25 @@ def driver(settings: Settings) -> Driver:
     """
     if settings.driver == ProcessDriver.name:
         return ProcessDriver(settings.data_dir, settings.uid_base)
-    raise ValueError(f"there is no driver {settings.driver!r}; the drivers are: {ProcessDriver.name}")
+    if settings.driver == DockerDriver.name:
+        return docker_driver(settings)
+    known = ", ".join((ProcessDriver.name, DockerDriver.name))
+    raise ValueError(f"there is no driver {settings.driver!r}; the drivers are: {known}")
+
+
+def docker_driver(settings: Settings) -> DockerDriver:
+    """The Docker driver itself, for who ends its nodes or wants its address on this host.
+
+    Raises:
+        ValueError: the network range is none, or has no room for networks of that size.
+    """
+    space = IPv4Network(settings.network_range)
+    if not space.prefixlen <= settings.network_prefix <= 29:
+        raise ValueError(f"FARM_NETWORK_PREFIX={settings.network_prefix}: between {space.prefixlen} and 29 for {space}")
+    options = DockerOptions(
+        settings.node_image, settings.agent_image, space, settings.network_prefix, settings.uid_base
+    )
+    return DockerDriver(Names.of(settings.account, secret(settings)), options)
 
 
 def _make(path: Path) -> None:

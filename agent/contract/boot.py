@@ -1,10 +1,13 @@
-"""What a node is told when it boots: one JSON file, readable by the agent alone, deleted once read."""
+"""What a node is told when it boots: one JSON object, in a file that is deleted once read, or on standard input."""
 
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+UP = "agent up"
+"""The line that an agent prints when it was told its boot on standard input and can work."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,15 @@ class Boot:
         path.unlink(missing_ok=True)
         with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as out:
             json.dump(asdict(self), out)
+
+    @classmethod
+    def receive(cls, stream: TextIO) -> "Boot":
+        """Read one line.
+
+        Raises:
+            ValueError: whoever was to write it has gone.
+        """
+        return cls(**json.loads(stream.readline()))
 
     @classmethod
     def read_once(cls, path: Path) -> "Boot":

@@ -55,7 +55,7 @@ def create_app(
     farm = Farm(store, storage, vault, settings, catalogue, secret, rules)
     app.state.farm = farm
     app.state.store, app.state.vault, app.state.containers = store, vault, storage
-    app.state.relay = Relay(store, settings.api_url)
+    app.state.relay = Relay(store, settings.url_for_nodes)
     app.add_exception_handler(HTTPException, _routing_error)
     for router in ROUTERS:
         app.include_router(router)

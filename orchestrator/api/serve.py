@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import uuid
 from collections.abc import Iterator
 
@@ -72,9 +73,20 @@ async def serve(settings: Settings) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_S,
         )
-        await Server(config).serve()
+        await Server(config).serve(_sockets(settings))
     finally:
         await farm.close()
+
+
+def _sockets(settings: Settings) -> list[socket.socket] | None:
+    """Where to listen when nodes need an address of their own; None: where the configuration says.
+
+    Raises:
+        OSError: the port is taken at one of the addresses.
+    """
+    if not settings.node_host or settings.host in (settings.node_host, "0.0.0.0", ""):
+        return None
+    return [socket.create_server((host, settings.port)) for host in (settings.host, settings.node_host)]
 
 
 def main() -> None:

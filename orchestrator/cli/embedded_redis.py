@@ -63,6 +63,7 @@ class Place:
     password: str
     socket: Path | None
     port: int
+    node_host: str = ""  # an address where nodes that are no processes of this host reach it, at `port`
 
     @property
     def config(self) -> Path:
@@ -76,11 +77,17 @@ class Place:
             return f"unix://default:{password}@{quote(str(self.socket))}?db=0"
         return f"redis://default:{password}@127.0.0.1:{self.port}/0"
 
+    @property
+    def node_url(self) -> str:
+        """Where nodes reach it, without credentials: each boot has its own. Empty: where everybody does."""
+        return f"redis://{self.node_host}:{self.port}/0" if self.node_host else ""
 
-def prepare(folder: Path, server: Server, fsync: str, free_port: int) -> Place:
+
+def prepare(folder: Path, server: Server, fsync: str, free_port: int, node_host: str = "") -> Place:
     """Make the folder and write the configuration; the password stays the same from start to start.
 
     A unix socket where its path is short enough: tasks under other users cannot even knock. Else `free_port`.
+    Nodes that are no processes of this host get `free_port` at `node_host`.
 
     Raises:
         CliError: the folder was written by a newer Redis. An older one opens it as empty, without a word.
@@ -92,7 +99,7 @@ def prepare(folder: Path, server: Server, fsync: str, free_port: int) -> Place:
         write_private(secret, secrets.token_urlsafe(32))
     socket = folder / "redis.sock"
     by_socket = len(bytes(socket)) <= _SOCKET_PATH_LIMIT
-    place = Place(folder, secret.read_text().strip(), socket if by_socket else None, free_port)
+    place = Place(folder, secret.read_text().strip(), socket if by_socket else None, free_port, node_host)
     write_private(place.config, configuration(place, fsync))
     return place
 
@@ -101,9 +108,13 @@ def configuration(place: Place, fsync: str) -> str:
     """The text of redis.conf. The process title stays as it is: Redis writes a new one over its environment,
     which carries the mark that its farm finds it by.
     """
-    listen = f'port 0\nunixsocket "{place.socket}"\nunixsocketperm 700' if place.socket else f"port {place.port}"
-    return f"""bind 127.0.0.1
-{listen}
+    hosts = [place.node_host] if place.node_host else []
+    if place.socket is None:
+        hosts.append("127.0.0.1")
+    listen = f"bind {' '.join(hosts)}\nport {place.port}" if hosts else "bind 127.0.0.1\nport 0"
+    if place.socket is not None:
+        listen += f'\nunixsocket "{place.socket}"\nunixsocketperm 700'
+    return f"""{listen}
 requirepass {place.password}
 dir "{place.folder}"
 daemonize no

@@ -22,6 +22,7 @@ from orchestrator.cli.supervisor import Member, Supervisor, child_environment
 from orchestrator.domain.errors import FarmError
 from orchestrator.domain.vault import without_secrets
 from orchestrator.drivers import procfs
+from orchestrator.drivers.docker import DockerDriver
 from orchestrator.settings import Settings
 
 AGENT_GRACE = 10.0
@@ -98,10 +99,15 @@ class FarmProcess:
     async def _start(self) -> Credentials:
         options = self._options
         port = usable_port(options.host, options.port)
-        redis_url = options.redis_url or await self._start_redis()
+        host_for_nodes = await asyncio.to_thread(self._host_for_nodes)
+        redis_url, node_redis_url = options.redis_url, ""
+        if redis_url is None:
+            redis_url, node_redis_url = await self._start_redis(host_for_nodes)
         endpoint = f"http://{_reachable(options.host)}:{port}"
         environment = child_environment(
             {
+                **({"FARM_NODE_REDIS_URL": node_redis_url} if node_redis_url else {}),
+                **(_way_for_nodes(host_for_nodes, port) if host_for_nodes else {}),
                 "FARM_ACCOUNT": options.account,
                 "FARM_DATA_DIR": str(options.folder),
                 "FARM_REDIS_URL": redis_url,
@@ -125,16 +131,35 @@ class FarmProcess:
         await asyncio.to_thread(resume, credentials, options.folder)
         return credentials
 
-    async def _start_redis(self) -> str:
+    def _host_for_nodes(self) -> str:
+        """An address of this host that nodes reach us at, where they cannot use its loopback; else nothing.
+
+        Raises:
+            CliError: the driver cannot be had.
+        """
+        if self._options.driver != DockerDriver.name or Settings().node_api_url:
+            return ""
+        try:
+            return self._docker().home()
+        except (FarmError, ValueError, OSError) as error:
+            raise CliError(f"the Docker driver cannot be used: {error}") from error
+
+    def _docker(self) -> DockerDriver:
+        settings = Settings(data_dir=self._options.folder, account=self._options.account)
+        return wiring.docker_driver(settings)
+
+    async def _start_redis(self, host_for_nodes: str) -> tuple[str, str]:
+        """Our URL, and that of nodes where they need another one."""
         folder = self._options.folder
         server = embedded_redis.find()
-        place = embedded_redis.prepare(folder / "redis", server, self._options.fsync, usable_port("127.0.0.1", 0))
+        port = usable_port(host_for_nodes or "127.0.0.1", 0)
+        place = embedded_redis.prepare(folder / "redis", server, self._options.fsync, port, host_for_nodes)
         if place.socket is not None:
             place.socket.unlink(missing_ok=True)
         environment = child_environment({leftovers.MARK: str(folder)})
         member = await self._supervisor.add("redis", [str(server.binary), str(place.config)], environment)
         await self._expect(member, lambda: _answers(place.url))
-        return place.url
+        return place.url, place.node_url
 
     async def _expect(self, member: Member, ready: Callable[[], bool]) -> None:
         if not await self._supervisor.until_alive(ready, member, START_SECONDS):
@@ -164,10 +189,19 @@ class FarmProcess:
         await asyncio.gather(*(member.stop() for member in members.values()))
         folder = self._options.folder
         await asyncio.to_thread(lambda: end(leftovers.agents(folder), AGENT_GRACE))
+        if self._options.driver == DockerDriver.name:
+            await asyncio.to_thread(self._remove_containers)
         for member in filter(None, (api, redis_server)):
             await member.stop()
         await asyncio.to_thread(lambda: end([*procfs.descendants(me()), *leftovers.marked(folder)], 2.0))
         self._supervisor.reap()
+
+    def _remove_containers(self) -> None:
+        """What cannot be removed now is found by its labels at the next start, or by `farm down`."""
+        try:
+            self._docker().remove_all()
+        except (FarmError, ValueError, OSError) as error:
+            self._supervisor.journal.note("nodes were not removed", error=str(error))
 
 
 def usable_port(host: str, port: int) -> int:
@@ -187,6 +221,10 @@ def usable_port(host: str, port: int) -> int:
 
 def _python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
+
+
+def _way_for_nodes(host: str, port: int) -> dict[str, str]:
+    return {"FARM_NODE_HOST": host, "FARM_NODE_API_URL": f"http://{host}:{port}"}
 
 
 def _reachable(host: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.contract.boot import Boot
+from orchestrator.domain.catalogue import Size
 from orchestrator.domain.errors import FarmError
 from orchestrator.domain.host import Surroundings
 
@@ -44,6 +45,14 @@ class Handle:
     alive: bool
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a node is to be made of; drivers that have no images or limits of their own do not look."""
+
+    size: Size
+    image: str = ""  # as `docker run` takes it; empty: the stock image
+
+
 class DriverError(FarmError):
     """A node could not be made, restarted or removed. `code` becomes the ComputeNodeError's code."""
 
@@ -61,23 +70,28 @@ class PortTaken(DriverError):
         self.port = port
 
 
+class DriverAway(DriverError):
+    """What makes the nodes does not answer. Nothing is known about the node; the same call may succeed later."""
+
+
 class Driver(Protocol):
     """Makes nodes. Every call may be repeated, also by another process after the first one died in it."""
 
     name: str
     capabilities: frozenset[str]
 
-    def create(self, node: Boot) -> None:
+    def create(self, node: Boot, machine: Machine) -> None:
         """Have the agent of this boot run; nothing to do when it does, or when a later boot was begun.
 
         The driver fills in what only it knows: root, ip, uid_base, fresh, driver.
 
         Raises:
             DriverError: the agent does not come up.
+            DriverAway: try again later.
         """
         ...
 
-    def restart(self, node: Boot, wipe: bool) -> None:
+    def restart(self, node: Boot, machine: Machine, wipe: bool) -> None:
         """End whatever runs of older boots, then as `create`. `wipe` empties the root before (reimage)."""
         ...
 
@@ -125,6 +139,14 @@ class Driver(Protocol):
         Raises:
             DriverError: the host cannot be looked at.
         """
+        ...
+
+    def pools(self) -> set[int]:
+        """Numbers of the pools for which something is kept that is no node's."""
+        ...
+
+    def forget_pool(self, pool: int) -> None:
+        """Afterwards nothing of the pool is left; its nodes were removed before."""
         ...
 
     def tend(self) -> None:

@@ -21,7 +21,7 @@ from agent.contract import variables
 from agent.contract.boot import Boot
 from orchestrator.domain.host import Surroundings
 from orchestrator.drivers import procfs
-from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle
+from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle, Machine
 from orchestrator.drivers.node_folder import NodeFolder, Record, unreachable
 from orchestrator.drivers.procfs import Process
 
@@ -59,10 +59,10 @@ class ProcessDriver:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self.capabilities = frozenset({USERS, ELEVATION} if os.geteuid() == 0 else ())
 
-    def create(self, node: Boot) -> None:
+    def create(self, node: Boot, machine: Machine) -> None:
         self._have(node, wipe=False)
 
-    def restart(self, node: Boot, wipe: bool) -> None:
+    def restart(self, node: Boot, machine: Machine, wipe: bool) -> None:
         self._have(node, wipe)
 
     def remove(self, node: int) -> None:
@@ -92,6 +92,12 @@ class ProcessDriver:
 
     def places(self, network: str) -> int:
         return 0
+
+    def pools(self) -> set[int]:
+        return set()  # nodes share nothing
+
+    def forget_pool(self, pool: int) -> None:
+        """Nothing is kept for pools."""
 
     def tend(self) -> None:
         for pid, child in list(self._children.items()):

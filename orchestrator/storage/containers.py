@@ -61,16 +61,24 @@ class Containers:
         storage: the backend that keeps the bytes.
         account: the farm's account; part of path and signature.
         secret: the farm's secret.
-        base_url: what clients and nodes call, no trailing slash (`Settings.api_url`).
+        base_url: what clients call, no trailing slash (`Settings.api_url`).
         clock: seconds since the epoch.
+        node_url: what nodes call instead, where they are on a network of their own.
     """
 
     def __init__(
-        self, storage: Storage, account: str, secret: bytes, base_url: str, clock: Callable[[], float] = time.time
+        self,
+        storage: Storage,
+        account: str,
+        secret: bytes,
+        base_url: str,
+        clock: Callable[[], float] = time.time,
+        node_url: str = "",
     ) -> None:
         self.storage = storage
         self.account = account
         self.root = f"{base_url.rstrip('/')}/storage-{quote(account)}"
+        self._node_url = node_url.rstrip("/")
         self._key = hmac.new(secret, b"container-urls", hashlib.sha256).digest()
         self._clock = clock
 
@@ -122,6 +130,15 @@ class Containers:
             return container, blob, self.verify(container, blob, first_values(parts.query))
         except StorageError:
             return None
+
+    def for_node(self, url: str) -> str:
+        """The URL as a node can reach it: of ours only the path matters, so the host may be another."""
+        parts = urlsplit(url)
+        if not self._node_url or not parts.path.startswith(f"/storage-{quote(self.account)}/"):
+            return url
+        if self.own(url) is None and not url.startswith(self.root):
+            return url
+        return f"{self._node_url}{parts.path}?{parts.query}"
 
     def _sign(self, container: str, blob: str, query: dict[str, str]) -> str:
         names = ("sv", "se", "sr", "sp", "si")

@@ -70,7 +70,7 @@ async def resolve(
                 raise Refused("OperationInvalidForCurrentState", "the node has no start task")
             return await resolve_start(vault, containers, node.start_task)
         case {"packages": list() as references} if all(_is_reference(r) for r in references):
-            return _answer(packages=await resolve_packages(store.applications, containers, references))
+            return _answer(containers, packages=await resolve_packages(store.applications, containers, references))
     raise Refused("InvalidRequestBody", "one of: job with task and attempt; start; packages")
 
 
@@ -93,6 +93,7 @@ async def resolve_task(
     if body is None or not await store.tasks.current(job, task, attempt, node.number):
         raise Refused("OperationInvalidForCurrentState", "the attempt does not count on this node")
     answer = _answer(
+        containers,
         [await _input(vault, containers, file) for file in body.get("resourceFiles") or ()],
         [_output(vault, containers, file, Fence(job, task, attempt)) for file in body.get("outputFiles") or ()],
         await resolve_packages(store.applications, containers, body.get("applicationPackageReferences") or ()),
@@ -104,7 +105,9 @@ async def resolve_task(
 
 async def resolve_start(vault: Vault, containers: Containers, start_task: dict[str, Any]) -> Entry:
     """Inputs of a start task; it has no outputs and no packages of its own."""
-    return _answer([await _input(vault, containers, file) for file in start_task.get("resourceFiles") or ()])
+    return _answer(
+        containers, [await _input(vault, containers, file) for file in start_task.get("resourceFiles") or ()]
+    )
 
 
 async def resolve_packages(applications: Applications, containers: Containers, references: Any) -> list[Entry]:
@@ -190,8 +193,13 @@ async def _own_container(containers: Containers, name: str) -> str:
     return containers.url(name, "rl", READ_SECONDS)
 
 
-def _answer(inputs: Any = (), outputs: Any = (), packages: Any = ()) -> Entry:
-    return {"inputs": list(inputs), "outputs": list(outputs), "packages": list(packages)}
+def _answer(containers: Containers, inputs: Any = (), outputs: Any = (), packages: Any = ()) -> Entry:
+    parts = {"inputs": inputs, "outputs": outputs, "packages": packages}
+    return {name: [_for_node(containers, entry) for entry in entries] for name, entries in parts.items()}
+
+
+def _for_node(containers: Containers, entry: Entry) -> Entry:
+    return {**entry, "url": containers.for_node(entry["url"])} if "url" in entry else entry
 
 
 def _error(code: str, message: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ COMMANDS = ("blpop", "rpush", "zadd", "publish", "ping", "auth", "hello", "selec
 
 
 class Access:
-    """Grants and revokes nodes' access. `secret` is the farm's; `redis_url` is what the orchestrator uses."""
+    """Grants and revokes nodes' access. `secret` is the farm's; `redis_url` is where nodes reach Redis."""
 
     def __init__(self, redis: Redis, account: str, secret: bytes, redis_url: str) -> None:
         self._redis, self._account, self._secret, self._url = redis, account, secret, redis_url

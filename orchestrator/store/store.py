@@ -32,14 +32,16 @@ class SchemaError(FarmError):
 class Store:
     """Everything the orchestrator knows. Make it with `open`."""
 
-    def __init__(self, redis: Redis, redis_url: str, account: str, vault: Vault, secret: bytes, limits: Limits) -> None:
+    def __init__(
+        self, redis: Redis, redis_url: str, account: str, vault: Vault, secret: bytes, limits: Limits, node_url: str
+    ) -> None:
         self.redis, self.account, self.vault, self.limits = redis, account, vault, limits
         self.redis_url = redis_url
         self.keys = Keys(account)
         self.scripts = Scripts(redis, account)
         self.bells = Bells(redis, self.keys, self.scripts)
         parts = (redis, self.keys, self.scripts, limits)
-        self.access = Access(redis, account, secret, redis_url)
+        self.access = Access(redis, account, secret, node_url)
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
         self.schedules = Schedules(*parts)
@@ -49,9 +51,18 @@ class Store:
 
     @classmethod
     async def open(
-        cls, redis_url: str, account: str, secret: bytes, limits: Limits | None = None, patience_s: float = 30.0
+        cls,
+        redis_url: str,
+        account: str,
+        secret: bytes,
+        limits: Limits | None = None,
+        patience_s: float = 30.0,
+        node_url: str = "",
     ) -> "Store":
         """Connect, check that this Redis and this code can read what is there, note the schema.
+
+        Args:
+            node_url: where nodes reach the same Redis; empty: where we do.
 
         Raises:
             SchemaError: newer data, or an older Redis server than the one that wrote it.
@@ -60,7 +71,7 @@ class Store:
         redis = Redis.from_url(
             redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=10, socket_connect_timeout=5, health_check_interval=0
         )
-        store = cls(redis, redis_url, account, Vault(secret), secret, limits or Limits())
+        store = cls(redis, redis_url, account, Vault(secret), secret, limits or Limits(), node_url or redis_url)
         await store._check_schema(patience_s)
         return store
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from agent.contract.boot import Boot
 from orchestrator.domain import endpoints
+from orchestrator.domain.catalogue import CatalogueError
 from orchestrator.domain.facts import Node, Pool
 from orchestrator.domain.tokens import node_token
+from orchestrator.drivers.base import DriverError, Machine
 from orchestrator.workers.context import Context
 
 
@@ -20,7 +22,7 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dic
         node=node.number,
         boot=boot,
         redis_url=store.access.url(node.number, boot),
-        api_url=settings.api_url,
+        api_url=settings.url_for_nodes,
         token=node_token(context.secret, store.account, node.number, boot),
         root="",
         ip="",
@@ -37,6 +39,21 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dic
         disk_bytes=settings.node_disk,
         reserved_disk_bytes=settings.reserved_disk,
     )
+
+
+def machine_of(context: Context, pool: Pool) -> Machine:
+    """What the pool's nodes are made of.
+
+    Raises:
+        DriverError: the owner has taken the size or the image out of the catalogue since the pool was made.
+    """
+    configuration = pool.body["virtualMachineConfiguration"]
+    try:
+        size = context.catalogue.size(pool.vm_size)
+        image = context.catalogue.image(configuration["imageReference"], configuration["nodeAgentSKUId"])
+    except CatalogueError as error:
+        raise DriverError("ContainerInvalidImage", str(error)) from error
+    return Machine(size, image.docker)
 
 
 def _without_secrets(account: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from orchestrator.domain.catalogue import CatalogueError
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node, Pool
 from orchestrator.domain.resize import Places, Plan, Room
-from orchestrator.drivers.base import DriverError, Handle, PortTaken
+from orchestrator.drivers.base import DriverAway, DriverError, Handle, PortTaken
 from orchestrator.drivers.strays import remove_strays, strays
 from orchestrator.workers import ports
-from orchestrator.workers.boots import boot_of
+from orchestrator.workers.boots import boot_of, machine_of
 from orchestrator.workers.context import BENCH, Context
 
 log = structlog.get_logger("worker")
@@ -43,13 +43,16 @@ async def reconcile(context: Context, number: int) -> bool:
     nodes = await context.store.nodes.of_pool(number) if pool else []
     await _remove_strays(context, (h for h in handles.values() if h.pool == number), nodes)
     if pool is None:
+        await context.on_thread(context.driver.forget_pool, number)
         return False
     # Nobody else starts nodes of this pool now: one that is starting, or about to reboot, has an agent or has lost it.
     if await _give_up_dead(context, handles.values(), nodes, ALIVE | {"starting", "rebooting"}):
         nodes = await context.store.nodes.of_pool(number)
     plan = resize.plan(pool, nodes, await _room(context, pool, nodes), await _places(context, pool, nodes))
     await _carry_out(context, pool, plan, handles)
-    if pool.state != "deleting" or not await context.store.pools.gone(number):
+    if pool.state == "deleting" and await context.store.pools.gone(number):
+        await context.on_thread(context.driver.forget_pool, number)
+    else:
         await context.store.pools.settle(number, plan.errors or None)
     return False
 
@@ -164,6 +167,9 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
     except Refused as refusal:
         if refusal.code != "NodeNotFound":
             await store.nodes.failed(node.number, boot, refusal.code, refusal.message)
+    except DriverAway as error:
+        # The node stays `starting`, is missed like any that does not speak, and gets another boot then.
+        log.warning("driver_away", node=node.id, boot=boot, error=error.message)
     except DriverError as error:
         log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
         await store.nodes.failed(node.number, boot, error.code, error.message)
@@ -177,11 +183,12 @@ async def _started(context: Context, pool: Pool, node: Node, boot: int, again: b
     Raises:
         DriverError: it cannot be had. Refused: NodeNotFound, PortsUsedUp.
     """
-    driver, taken = context.driver, set[int]()
+    driver, machine, taken = context.driver, machine_of(context, pool), set[int]()
     for left in reversed(range(PORT_ATTEMPTS)):
         told = boot_of(context, pool, node, boot, await ports.give(context, pool, node, taken))
         try:
-            await (context.on_thread(driver.restart, told, wipe) if again else context.on_thread(driver.create, told))
+            call = (driver.restart, told, machine, wipe) if again else (driver.create, told, machine)
+            await context.on_thread(*call)
             return
         except PortTaken as error:
             log.info("port_taken", node=node.id, port=error.port)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -224,24 +224,37 @@ def redis_server(folder: Path, binary: str = REDIS, *options: str) -> Iterator[s
 
 
 @contextlib.contextmanager
-def started_farm(folder: Path | None = None, url: str | None = None, **environment: str) -> Iterator[RunningFarm]:
-    """A farm of its own, in a folder of its own, on a free port; ended afterwards."""
+def started_farm(
+    folder: Path | None = None, url: str | None = None, options: Sequence[str] = (), **environment: str
+) -> Iterator[RunningFarm]:
+    """A farm of its own, in a folder of its own, on a free port; ended afterwards.
+
+    Its Redis is the one at `url`, else one of ours; "" lets the farm bring its own. `options` are more of `farm up`'s.
+    """
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="farm-test-"))
             folder.chmod(0o711)  # tasks run as others and have to pass
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        url = url or stack.enter_context(redis_server(folder))
-        process = start_farm(folder, url, **environment)
+        if url is None:
+            url = stack.enter_context(redis_server(folder))
+        process = start_farm(folder, url, options, **environment)
         try:
             found = json.loads((folder / "credentials.json").read_text())
-            yield RunningFarm(folder, found["endpoint"], found["account"], found["key"], url, process)
+            redis = url or embedded_redis_url(folder)
+            yield RunningFarm(folder, found["endpoint"], found["account"], found["key"], redis, process)
         finally:
             process.terminate()
             process.wait(60)
 
 
-def start_farm(folder: Path, url: str, **environment: str) -> "subprocess.Popen[bytes]":
+def embedded_redis_url(folder: Path) -> str:
+    """Where the Redis answers that a farm brought itself."""
+    password = (folder / "redis" / "password").read_text().strip()
+    return f"unix://default:{password}@{folder}/redis/redis.sock?db=0"
+
+
+def start_farm(folder: Path, url: str, options: Sequence[str] = (), **environment: str) -> "subprocess.Popen[bytes]":
     """`farm up`, ready."""
     said = folder / "up.out"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FARM_")}
@@ -256,8 +269,8 @@ def start_farm(folder: Path, url: str, **environment: str) -> "subprocess.Popen[
                 "0",
                 "--data-dir",
                 str(folder),
-                "--redis",
-                url,
+                *(["--redis", url] if url else []),
+                *options,
             ],
             env={**kept, **FAST, **environment},
             stdout=out,

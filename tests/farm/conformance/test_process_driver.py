@@ -18,7 +18,7 @@ from agent.contract.boot import Boot
 from orchestrator.drivers.base import ELEVATION, USERS, Driver, DriverError, Handle
 from orchestrator.drivers.node_folder import OUTPUT_LIMIT
 from orchestrator.drivers.process import ProcessDriver, address
-from tests.farm.conformance.driver_conformance import DriverConformance
+from tests.farm.conformance.driver_conformance import MACHINE, DriverConformance
 
 STAND_IN = Path(__file__).with_name("stand_in_agent.sh")
 UIDS = 300_000
@@ -113,7 +113,7 @@ class TestProcessDriver(DriverConformance):
 
 def test_users_and_elevation_are_for_root_only(bench: ProcessBench) -> None:
     as_root = os.geteuid() == 0
-    bench.driver.create(bench.node(5))
+    bench.driver.create(bench.node(5), MACHINE)
 
     assert bench.driver.capabilities == (frozenset({USERS, ELEVATION}) if as_root else frozenset())
     assert bench.seen(5).uid_base == (UIDS + 500 if as_root else 0)
@@ -122,7 +122,7 @@ def test_users_and_elevation_are_for_root_only(bench: ProcessBench) -> None:
 def test_the_agents_environment_is_minimal(bench: ProcessBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FARM_KEY", "secret")
 
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
 
     names = set(bench.environment(3)) - {"PWD", "OLDPWD", "SHLVL", "_"}
     assert names == {"PATH", "PYTHONPATH", "NODEFARM", "AZ_BATCH_NODE_ROOT_DIR"}
@@ -134,7 +134,7 @@ def test_the_boot_file_lies_in_memory_and_only_its_owner_may_read_it(bench: Proc
     script.write_text('stat -c %a "$1" > mode.seen; stat -f -c %T "$1" > kind.seen; rm "$1"; exec sleep 1000')
     driver = ProcessDriver(bench.data, UIDS, command=("/bin/sh", str(script)))
 
-    driver.create(bench.node(3))
+    driver.create(bench.node(3), MACHINE)
 
     assert (bench.folder(3) / "mode.seen").read_text() == "600\n"
     in_memory = any(os.access(place, os.W_OK) and os.path.ismount(place) for place in ("/run", "/dev/shm"))
@@ -143,13 +143,13 @@ def test_the_boot_file_lies_in_memory_and_only_its_owner_may_read_it(bench: Proc
 
 def test_a_boot_file_that_was_never_read_is_deleted(bench: ProcessBench) -> None:
     with pytest.raises(DriverError):
-        bench.behaving("broken").create(bench.node(3))
+        bench.behaving("broken").create(bench.node(3), MACHINE)
 
     assert not Path(bench.record(3)["boot_file"]).exists()
 
 
 def test_output_is_bounded_while_the_agent_keeps_running(bench: ProcessBench) -> None:
-    bench.behaving("chatty").create(bench.node(3))
+    bench.behaving("chatty").create(bench.node(3), MACHINE)
     output = bench.folder(3) / "agent.out"
     until(lambda: (bench.folder(3) / "ready.seen").exists())
     assert output.stat().st_size == 3_000_000
@@ -161,7 +161,7 @@ def test_output_is_bounded_while_the_agent_keeps_running(bench: ProcessBench) ->
 
 
 def test_ended_agents_do_not_stay_as_zombies(bench: ProcessBench) -> None:
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     agent = bench.agent(3)
     agent.kill()
 
@@ -172,7 +172,7 @@ def test_ended_agents_do_not_stay_as_zombies(bench: ProcessBench) -> None:
 
 
 def test_a_process_that_got_the_number_of_a_dead_agent_is_left_alone(bench: ProcessBench) -> None:
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     bench.kill_agent(3)
     bench.driver.tend()
     bystander = subprocess.Popen(["sleep", "1000"], cwd="/")
@@ -190,18 +190,18 @@ def test_a_process_that_got_the_number_of_a_dead_agent_is_left_alone(bench: Proc
 
 def test_an_agent_is_found_though_its_number_was_never_written(bench: ProcessBench) -> None:
     """The worker was killed between the start of the agent and the record of it."""
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     agent = bench.agent(3)
     (bench.folder(3) / "agent.pid").write_text(json.dumps(bench.record(3) | {"pid": 0, "start": 0}))
 
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
 
     assert bench.agent(3) != agent
     until(lambda: not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_record_of_an_earlier_boot_of_the_machine_means_nothing(bench: ProcessBench) -> None:
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     (bench.folder(3) / "agent.pid").write_text(json.dumps(bench.record(3) | {"kernel": "another"}))
 
     assert bench.driver.list() == [Handle(3, boot=1, pool=7, alive=False)]
@@ -214,7 +214,7 @@ def test_a_root_that_task_users_cannot_reach_is_refused_by_name(bench: ProcessBe
     bench.data.chmod(0o700)
 
     with pytest.raises(DriverError, match=str(bench.data)) as caught:
-        bench.driver.create(bench.node(3))
+        bench.driver.create(bench.node(3), MACHINE)
 
     assert caught.value.code == "NodeRootUnreachable"
     bench.data.chmod(0o755)
@@ -225,10 +225,11 @@ import sys
 from pathlib import Path
 from agent.contract.boot import Boot
 from orchestrator.drivers.process import ProcessDriver
+from tests.farm.conformance.driver_conformance import MACHINE
 data, script = Path(sys.argv[1]), sys.argv[2]
 ProcessDriver(data, 0, command=("/bin/sh", script, "calm")).create(Boot(
     account="farm", pool_id="p", pool=7, node_id="n", node=3, boot=1, redis_url="", api_url="", token="", root="",
-    ip="", slots=1))
+    ip="", slots=1), MACHINE)
 print("made", flush=True)
 sys.stdin.read()
 """
@@ -244,7 +245,7 @@ def test_the_agent_lives_on_when_its_worker_is_killed(bench: ProcessBench) -> No
         os.killpg(worker.pid, signal.SIGKILL)
 
     assert bench.driver.list() == [Handle(3, boot=1, pool=7, alive=True)]
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     assert bench.driver.list() == [Handle(3, boot=1, pool=7, alive=True)]
 
 
@@ -264,7 +265,7 @@ ProcessDriver(Path(sys.argv[1]), 0).remove(3)
 
 
 def test_processes_of_task_users_are_found_by_a_root_that_may_not_trace(bench: ProcessBench) -> None:
-    bench.driver.create(bench.node(3))
+    bench.driver.create(bench.node(3), MACHINE)
     task = {"user": 300_301, "group": 300_301, "extra_groups": []} if os.geteuid() == 0 else {}
     environment = {"AZ_BATCH_NODE_ROOT_DIR": str(bench.folder(3) / "root")}
     left = subprocess.Popen(["sleep", "1000"], env=environment, cwd="/", start_new_session=True, **task)
@@ -284,7 +285,7 @@ def test_without_root_nodes_come_and_go_as_well(bench: ProcessBench) -> None:
             os.setresuid(65534, 65534, 65534)
         driver: Driver = bench.behaving("family")
         assert driver.capabilities == frozenset()
-        driver.create(bench.node(3))
+        driver.create(bench.node(3), MACHINE)
         assert driver.list() == [Handle(3, boot=1, pool=7, alive=True)]
         assert bench.seen(3).uid_base == 0
         # What a task closed goes as well; where its links lead to does not change.

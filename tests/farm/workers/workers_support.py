@@ -8,13 +8,17 @@ from pathlib import Path
 from agent.contract.boot import Boot
 from orchestrator import wiring
 from orchestrator.domain import catalogue
-from orchestrator.drivers.base import DriverError, Handle
+from orchestrator.drivers.base import DriverError, Handle, Machine
 from orchestrator.settings import Settings
 from orchestrator.store import Limits, Store
 from orchestrator.workers.context import Context
 
 ACCOUNT = "acct"
 SECRET = b"s" * 32
+IMAGE = {
+    "imageReference": {"publisher": "debian", "offer": "debian-12", "sku": "12"},
+    "nodeAgentSKUId": "batch.node.debian 12",
+}
 
 
 class RememberedNodes:
@@ -31,13 +35,14 @@ class RememberedNodes:
         self.dead: set[int] = set()
         self.broken: dict[int, str] = {}
         self.wiped: list[int] = []
+        self.networks: set[int] = set()
         self.last_words: Callable[[int], object] = lambda node: None
         self._lock = threading.Lock()
 
-    def create(self, node: Boot) -> None:
-        self.restart(node, wipe=False)
+    def create(self, node: Boot, machine: Machine) -> None:
+        self.restart(node, machine, wipe=False)
 
-    def restart(self, node: Boot, wipe: bool) -> None:
+    def restart(self, node: Boot, machine: Machine, wipe: bool) -> None:
         if node.node in self.broken:
             raise DriverError(self.broken[node.node], "it would not start")
         self.last_words(node.node)
@@ -68,6 +73,12 @@ class RememberedNodes:
         with self._lock:
             return [Handle(n, b.boot, b.pool, n not in self.dead) for n, b in sorted(self.boots.items())]
 
+    def pools(self) -> set[int]:
+        return set(self.networks)
+
+    def forget_pool(self, pool: int) -> None:
+        self.networks.discard(pool)
+
     def tend(self) -> None:
         return
 
@@ -96,6 +107,6 @@ async def add_pool(
     context: Context, id: str, dedicated: int, low: int = 0, vm_size: str = "standard_a1", **body: object
 ):
     return await context.store.pools.add(
-        id, {"id": id, **body}, vm_size=vm_size, slots=2, fill="spread", dedicated=dedicated, low_priority=low,
-        resize_timeout_us=900_000_000,
+        id, {"id": id, "virtualMachineConfiguration": IMAGE, **body}, vm_size=vm_size, slots=2, fill="spread",
+        dedicated=dedicated, low_priority=low, resize_timeout_us=900_000_000,
     )  # fmt: skip

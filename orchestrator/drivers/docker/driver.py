@@ -1,0 +1,201 @@
+"""Makes, restarts and removes nodes that are containers of one Docker engine."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import docker
+import psutil
+from docker import APIClient
+from docker.errors import APIError
+
+from agent.contract.boot import Boot
+from orchestrator.domain.host import Surroundings
+from orchestrator.drivers.base import ELEVATION, LIMITS, LOG_BYTES, USERS, Handle, Machine
+from orchestrator.drivers.docker.agent_volume import AgentVolume
+from orchestrator.drivers.docker.errors import gone, translated
+from orchestrator.drivers.docker.images import Images
+from orchestrator.drivers.docker.names import Names
+from orchestrator.drivers.docker.networks import Networks
+from orchestrator.drivers.docker.nodes import FAILED, ROOT, Found, Made, Nodes
+from orchestrator.drivers.docker.options import Options
+
+TIMEOUT_S = 120
+"""For one answer of the engine; starting a container on a busy host takes a while."""
+AT_ONCE = 25
+"""Connections to the engine."""
+UIDS_PER_NODE = 100
+UID_RANGES = 1000
+
+
+class DockerDriver:
+    """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
+
+    name = "docker"
+    capabilities = frozenset({USERS, ELEVATION, LIMITS})
+
+    def __init__(self, names: Names, options: Options) -> None:
+        self._names, self._options = names, options
+        self._guard = threading.Lock()
+        self._busy: dict[int, threading.Lock] = {}
+
+    def create(self, node: Boot, machine: Machine) -> None:
+        self._have(node, machine, wipe=False)
+
+    def restart(self, node: Boot, machine: Machine, wipe: bool) -> None:
+        self._have(node, machine, wipe)
+
+    def remove(self, node: int) -> None:
+        with self._only(node), translated("RemoveNodesFailed", f"removing node {node}"):
+            for found in self._nodes.of(node):
+                self._nodes.stop(found.id)
+                self._nodes.remove(found.id)
+            self._nodes.remove_volume(node)
+
+    def list(self) -> list[Handle]:
+        with translated(FAILED, "listing nodes"):
+            volumes = [Handle(node, boot=0, pool=pool, alive=False) for pool, node in self._nodes.volumes()]
+            found = sorted(self._nodes.all(), key=lambda entry: entry.order)
+        handles = {handle.node: handle for handle in volumes}
+        handles |= {entry.node: Handle(entry.node, entry.boot, entry.pool, entry.running) for entry in found}
+        return [handles[number] for number in sorted(handles)]
+
+    def surroundings(self) -> Surroundings:
+        found = {
+            str(address.address) for card in psutil.net_if_addrs().values() for address in card if _is_ipv4(address)
+        }
+        return Surroundings(tuple(self._networks.foreign()), tuple(sorted(found)))
+
+    def places(self, network: str) -> int:
+        return self._networks.places(network)
+
+    def pools(self) -> set[int]:
+        return self._networks.pools()
+
+    def forget_pool(self, pool: int) -> None:
+        self._networks.remove(pool)
+
+    def stop(self, node: int) -> None:
+        with self._only(node), translated("RemoveNodesFailed", f"stopping node {node}"):
+            for found in self._nodes.of(node):
+                self._nodes.stop(found.id)
+
+    def logs(self, node: int) -> dict[str, bytes]:
+        with translated(FAILED, f"reading the log of node {node}"):
+            found = self._nodes.of(node)
+            return {"container.log": self._nodes.logs(found[0].id)[-LOG_BYTES:]} if found else {}
+
+    def tend(self) -> None:
+        self._networks.tend()
+
+    def home(self) -> str:
+        """The farm's address on this host that nodes can reach, for services that run on the host itself."""
+        return str(self._networks.home())
+
+    def remove_all(self) -> None:
+        """The farm ends: every node, network and volume goes. Agents get time to hand their tasks back."""
+        numbers = [handle.node for handle in self.list()]
+        threads = [threading.Thread(target=self.remove, args=(number,)) for number in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._networks.remove_all()
+        with translated("RemoveNodesFailed", "removing volumes"):
+            for volume in self._client.volumes(filters=self._names.filters())["Volumes"] or ():
+                self._client.remove_volume(volume["Name"], force=True)
+        self._agent.forget()
+
+    @cached_property
+    def _client(self) -> APIClient:
+        with translated("DockerUnavailable", "connecting"):
+            where = docker.utils.kwargs_from_env()
+            return APIClient(**where, version="auto", timeout=TIMEOUT_S, num_pools=AT_ONCE, max_pool_size=AT_ONCE)
+
+    @cached_property
+    def _host_cores(self) -> int:
+        return int(self._client.info()["NCPU"])
+
+    @cached_property
+    def _nodes(self) -> Nodes:
+        return Nodes(self._client, self._names, self._host_cores)
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return Networks(self._client, self._names, self._options)
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._client)
+
+    @cached_property
+    def _agent(self) -> AgentVolume:
+        return AgentVolume(self._client, self._names, self._images, self._options.agent_image)
+
+    @contextmanager
+    def _only(self, node: int) -> Iterator[None]:
+        """One thread per node. Of workers, a pool's lease lets one at a time at it; container names do the rest."""
+        with self._guard:
+            lock = self._busy.setdefault(node, threading.Lock())
+        with lock:
+            yield
+
+    def _have(self, node: Boot, machine: Machine, wipe: bool) -> None:
+        with self._only(node.node), translated(FAILED, f"node {node.node_id}"):
+            found = self._nodes.of(node.node)
+            if found and found[0].boot > node.boot:
+                return
+            if found and found[0].boot == node.boot and found[0].running:
+                return
+            self._end(found, keep=not wipe)
+            made = self._made(node, machine)
+            fresh = wipe or not self._nodes.has_volume(node.node)
+            told = self._told(node, fresh)
+            if found and not wipe and self._again(found[0], told, made):
+                return
+            self._anew(told, made, wipe)
+
+    def _end(self, found: Sequence[Found], keep: bool) -> None:
+        """Nothing of older boots runs afterwards; the container of the latest one may be kept, to be started again."""
+        for entry in found:
+            self._nodes.stop(entry.id)
+        for entry in found[1:] if keep else found:
+            self._nodes.remove(entry.id)
+
+    def _made(self, node: Boot, machine: Machine) -> Made:
+        image = self._images.ensure(machine.image or self._options.node_image)
+        network = self._networks.of_pool(node.pool_id, node.pool)
+        return Made(image, self._agent.ensure(), network, machine.size)
+
+    def _told(self, node: Boot, fresh: bool) -> Boot:
+        uids = self._options.uid_base + UIDS_PER_NODE * (node.node % UID_RANGES)
+        return replace(node, driver=self.name, root=ROOT, uid_base=uids, fresh=fresh)
+
+    def _again(self, old: Found, node: Boot, made: Made) -> bool:
+        """Start the container of an earlier boot, as a machine that reboots keeps its disk; False: make a new one."""
+        if (old.image, old.agent) != (made.image, made.agent):
+            return False
+        try:
+            if old.boot != node.boot:
+                self._nodes.adopt(old.id, node)
+            self._nodes.start(old.id, node, made.network)
+        except APIError as error:
+            if not gone(error):
+                raise
+            return False  # its network was removed meanwhile, or itself
+        return True
+
+    def _anew(self, node: Boot, made: Made, wipe: bool) -> None:
+        for old in self._nodes.of(node.node):
+            self._nodes.remove(old.id)
+        if wipe:
+            self._nodes.remove_volume(node.node)
+        self._nodes.start(self._nodes.make(node, made), node, made.network)
+
+
+def _is_ipv4(address: Any) -> bool:
+    return bool(address.family == socket.AF_INET)

@@ -1,0 +1,33 @@
+"""What a node may use, from its size (spec/catalogue.md, Sizes). Pure."""
+
+from typing import Any
+
+from orchestrator.domain.catalogue import Size
+
+CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP", "NET_ADMIN",
+)  # fmt: skip
+"""What agent and tasks together need. NET_ADMIN is the agent's, for its firewall; its spawners drop it. Nobody has
+SYS_ADMIN, SYS_PTRACE or NET_RAW: with them a task could get at its agent or past the firewall."""
+
+NANO = 1_000_000_000
+SMALLEST_MEMORY = 64 << 20
+"""An agent needs that much; Docker itself wants 6 MiB."""
+
+
+def host_config(size: Size, host_cores: int) -> dict[str, Any]:
+    """Arguments of docker's create_host_config. Bytes, processes; a CPU limit above the host's cores is clamped."""
+    memory = max(size.memory_bytes, SMALLEST_MEMORY)
+    return {
+        "nano_cpus": min(size.cores, host_cores) * NANO,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "pids_limit": size.processes,
+        "shm_size": size.shm_bytes,
+        "cap_drop": ["ALL"],
+        "cap_add": list(CAPABILITIES),
+        "restart_policy": {"Name": "no"},
+        "privileged": False,
+        "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+    }

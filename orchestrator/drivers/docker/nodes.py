@@ -1,0 +1,181 @@
+"""Containers of nodes and their volumes: found, made, started, ended, removed. Who does what when is driver.py's."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+from docker.types import Mount
+
+from agent.contract.boot import Boot
+from orchestrator.domain.catalogue import Size
+from orchestrator.drivers.base import DriverError
+from orchestrator.drivers.docker import names as labels
+from orchestrator.drivers.docker.agent_volume import TARGET, TREE
+from orchestrator.drivers.docker.boot_message import Line
+from orchestrator.drivers.docker.errors import conflict, gone
+from orchestrator.drivers.docker.limits import host_config
+from orchestrator.drivers.docker.names import Names, host_name
+
+ROOT = "/mnt/batch/tasks"
+"""AZ_BATCH_NODE_ROOT_DIR on every Docker node: a volume of its own, so that a reboot finds it again."""
+COMMAND = (f"{TREE}/bin/tini", "--", f"{TREE}/bin/python3", "-I", "-m", "agent", "-")
+"""`-I`: variables of the image that mean something to an interpreter mean nothing to this one."""
+ENVIRONMENT = {
+    "USER": "root",
+    "HOME": "/root",
+    "LD_PRELOAD": "",  # an image's own would reach into programs of another C library
+    "LD_LIBRARY_PATH": "",
+    "SSL_CERT_FILE": f"{TREE}/etc/ca-certificates.crt",
+}
+TAKEOFF_S = 60.0
+"""An agent that has not read its boot message by then will not."""
+GRACE_S = 5
+"""Between SIGTERM and SIGKILL."""
+FAILED = "NodeAgentFailed"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A node's container as Docker has it. `image` and `agent` tell what it was made of."""
+
+    id: str
+    pool: int
+    node: int
+    boot: int
+    running: bool
+    image: str
+    agent: str
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        return self.boot, self.running
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a container is made of."""
+
+    image: str
+    agent: str  # the agent volume's name
+    network: str
+    size: Size
+
+
+class Nodes:
+    """Thread-safe but for one node: driver.py sees to it that only one thread works on a node."""
+
+    def __init__(self, client: APIClient, names: Names, host_cores: int) -> None:
+        self._client, self._names, self._host_cores = client, names, host_cores
+
+    def all(self) -> list[Found]:
+        """Every container of a node, the agent's own helpers left out."""
+        found = self._client.containers(all=True, filters=self._names.filters())
+        return [node for node in map(self._read, found) if node.node]
+
+    def of(self, node: int) -> list[Found]:
+        """Containers of one node, the latest boot first. More than one is left by a crash."""
+        found = self._client.containers(all=True, filters=self._names.filters(node=node))
+        return sorted(map(self._read, found), key=lambda entry: entry.order, reverse=True)
+
+    def volumes(self) -> list[tuple[int, int]]:
+        """Pool and node numbers of all volumes of nodes."""
+        found = self._client.volumes(filters=self._names.filters())["Volumes"] or ()
+        return [pair for pair in (labels.numbers(volume["Labels"]) for volume in found) if pair[1]]
+
+    def make(self, boot: Boot, made: Made) -> str:
+        """A container that is not started yet, and the node's volume if it is not there."""
+        marks = self._names.of_pool(boot.pool_id, boot.pool, boot.node)
+        volume = self._names.volume(boot.node)
+        self._client.create_volume(volume, labels=marks)
+        mounts = [
+            Mount(TARGET, made.agent, type="volume", read_only=True, no_copy=True),
+            Mount(ROOT, volume, type="volume", no_copy=True),
+        ]
+        config = self._client.create_host_config(
+            mounts=mounts, network_mode=made.network, **host_config(made.size, self._host_cores)
+        )
+        name = self._names.container(boot.node, boot.boot)
+        return str(self._client.create_container_from_config(self._config(boot, made, config), name)["Id"])
+
+    def _config(self, boot: Boot, made: Made, host: dict[str, Any]) -> dict[str, Any]:
+        config = self._client.create_container_config(
+            made.image, list(COMMAND), hostname=host_name(boot.node_id), user="0:0", working_dir="/",
+            environment=ENVIRONMENT | {"NODEFARM": boot.account}, stdin_open=True, entrypoint=[], host_config=host,
+            labels=self._names.of_node(boot) | {labels.AGENT: made.agent}, stop_signal="SIGTERM",
+            healthcheck={"test": ["NONE"]}, networking_config=None,
+        )  # fmt: skip
+        return {**config, "StdinOnce": True, "AttachStdin": True}
+
+    def adopt(self, container: str, boot: Boot) -> None:
+        """Give a container that has ended the name of another boot."""
+        self._client.rename(container, self._names.container(boot.node, boot.boot))
+
+    def start(self, container: str, boot: Boot, network: str) -> None:
+        """Start it and tell the agent its boot; returns when the agent has read that.
+
+        Raises:
+            DriverError: NodeAgentFailed, with the agent's last words.
+        """
+        line = Line(self._client, container, TAKEOFF_S)
+        try:
+            self._client.start(container)
+            ip = self._client.inspect_container(container)["NetworkSettings"]["Networks"][network]["IPAddress"]
+            line.send(replace(boot, ip=ip))
+            if not line.await_up():
+                raise DriverError(FAILED, f"the agent of node {boot.node_id} ended: {self.tail(container)}")
+        except BrokenPipeError as error:
+            raise DriverError(FAILED, f"the agent of node {boot.node_id} ended: {self.tail(container)}") from error
+        finally:
+            line.close()
+
+    def tail(self, container: str, length: int = 600) -> str:
+        """The last bytes that the agent wrote, as text."""
+        return self.logs(container)[-length:].decode(errors="replace").strip()
+
+    def logs(self, container: str, lines: int = 2000) -> bytes:
+        try:
+            return self._client.logs(container, tail=lines, timestamps=False)
+        except APIError as error:
+            if gone(error):
+                return b""
+            raise
+
+    def stop(self, container: str) -> None:
+        """End the agent and everything below it."""
+        try:
+            self._client.stop(container, timeout=GRACE_S)
+        except APIError as error:
+            if not gone(error):
+                raise
+
+    def remove(self, container: str) -> None:
+        """Remove it, running or not, with the volumes that its image declares."""
+        try:
+            self._client.remove_container(container, v=True, force=True)
+        except APIError as error:
+            # "removal of container is already in progress": somebody else is at it
+            if not (gone(error) or conflict(error)):
+                raise
+
+    def remove_volume(self, node: int) -> None:
+        try:
+            self._client.remove_volume(self._names.volume(node), force=True)
+        except APIError as error:
+            if not gone(error):
+                raise
+
+    def has_volume(self, node: int) -> bool:
+        try:
+            return bool(self._client.inspect_volume(self._names.volume(node)))
+        except APIError as error:
+            if gone(error):
+                return False
+            raise
+
+    def _read(self, container: dict[str, Any]) -> Found:
+        marks = container["Labels"]
+        pool, node = labels.numbers(marks)
+        boot = max(map(self._names.boot_of, container["Names"] or [""]))
+        running = container["State"] in ("running", "paused")
+        return Found(container["Id"], pool, node, boot, running, container["ImageID"], marks.get(labels.AGENT, ""))

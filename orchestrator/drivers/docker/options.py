@@ -1,0 +1,15 @@
+"""What an owner may set about Docker nodes (orchestrator/settings.py says how)."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+
+@dataclass(frozen=True)
+class Options:
+    """`space` is cut into networks of `prefix` bits, one for each pool and one for the way to the farm."""
+
+    node_image: str
+    agent_image: str
+    space: IPv4Network
+    prefix: int
+    uid_base: int

@@ -46,11 +46,12 @@ fast: .venv/test.stamp
 bench: .venv/bench.stamp
 	@for script in bench/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
 
-# What is not a Python package of ours: a Docker engine, Redis, the SDKs of three ages, Azurite.
+# What is not a Python package of ours: a Docker engine, Redis, the SDKs of three ages, Azurite, MinIO.
 tools: engine
 	@scripts/redis
 	@scripts/sdks "$(PYTHON)"
 	@scripts/azurite
+	@scripts/minio
 
 engine:
 	@scripts/docker
@@ -61,6 +62,7 @@ bases: engine
 	@images/offline/debian bullseye
 	@images/offline/busybox
 	@images/offline/redis/make
+	@images/offline/minio/make
 
 .venv/%.stamp: $(SOURCES) scripts/venv
 	@scripts/venv "$(PYTHON)" $*

@@ -1,0 +1,84 @@
+"""MinIO, a real S3 server for tests, one process per session.
+
+`scripts/minio` builds it (`make test` does); the tests fail without it, they never skip.
+"""
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.azurite import free_port
+
+SERVER = Path(os.environ.get("FARM_CACHE", "~/.cache/nodefarm")).expanduser() / "minio" / "bin" / "minio"
+
+
+@dataclass(frozen=True)
+class Minio:
+    """A running server and the only credentials it knows."""
+
+    endpoint: str
+    data: Path
+    access_key: str = field(default_factory=lambda: secrets.token_hex(8))
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs in its environment."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+
+    def stored(self) -> list[str]:
+        """Names of all objects as the server's own disk has them, `BUCKET/name`."""
+        found = self.data.rglob("xl.meta")
+        return sorted(str(path.parent.relative_to(self.data)) for path in found if ".minio.sys" not in path.parts)
+
+    def unfinished(self) -> int:
+        """Multipart uploads that were neither completed nor aborted."""
+        return len(list((self.data / ".minio.sys" / "multipart").glob("*/*")))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Minio]:
+    """Start a server on a free port with its data in `folder`, wait until it answers, end it afterwards."""
+    assert SERVER.exists(), f"{SERVER} is missing: scripts/minio builds it"
+    data, port = folder / "data", free_port()
+    data.mkdir()
+    server = Minio(f"http://127.0.0.1:{port}", data)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "MINIO_ROOT_USER": server.access_key,
+        "MINIO_ROOT_PASSWORD": server.secret_key,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+        "MINIO_CI_CD": "1",  # takes a folder of the system's disk for a drive
+    }
+    log = folder / "minio.log"
+    with open(log, "wb") as out:
+        command = [SERVER, "server", "--address", f"127.0.0.1:{port}", str(data)]
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(process, server, log)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(process: subprocess.Popen, server: Minio, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"MinIO ended: {log.read_text()}"
+        try:
+            if httpx.get(f"{server.endpoint}/minio/health/ready", trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"MinIO does not answer: {log.read_text()}")

@@ -20,6 +20,7 @@ from agent.files import Files
 from agent.job_tasks import JobTasks
 from agent.link import Link, Superseded
 from agent.pulse import Pulse
+from agent.resources import Resources
 from agent.retention import Retention
 from agent.runner import Runner
 from agent.settings import Settings
@@ -56,7 +57,9 @@ class Node:
             lambda: self._runner.variables,
         )  # fmt: skip
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
-        self._pulse = Pulse(boot, lambda: len(self._runner.core.attempts), self._usage.used)
+        self._pulse = Pulse(
+            boot, lambda: len(self._runner.core.attempts), self._usage.used, Resources(boot.driver).totals
+        )
         self._link = Link(boot, settings, self._receive, self._runner.core.holds, self._accepted)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
         self._startup = Startup(

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psutil
-
 from agent.contract.boot import Boot
 
 _log = logging.getLogger(__name__)
@@ -18,6 +16,7 @@ class Pulse:
     Args:
         running: number of tasks held.
         used: bytes used under the node's root.
+        totals: what the node has used so far (resources.py).
         clock: monotonic seconds.
     """
 
@@ -26,12 +25,12 @@ class Pulse:
         boot: Boot,
         running: Callable[[], int],
         used: Callable[[], int],
+        totals: Callable[[], dict[str, float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._boot, self._running, self._used, self._clock = boot, running, used, clock
+        self._boot, self._running, self._used, self._totals, self._clock = boot, running, used, totals, clock
         self._limit = boot.lost_after_s * 2 / 3
         self._accepted_at = clock()
-        psutil.cpu_percent()  # the first figure is meaningless; later ones cover the time since
 
     def accepted(self) -> None:
         """Somebody received a pulse."""
@@ -52,5 +51,5 @@ class Pulse:
             "b": self._boot.boot,
             "r": self._running(),
             "d": self._used(),
-            "s": {"cpu": psutil.cpu_percent(), "memory": psutil.virtual_memory().percent},
+            "s": self._totals(),
         }

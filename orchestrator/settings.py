@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     network_prefix: int = 22  # bits of such a network: 22 has room for 1,021 nodes
     uid_base: int = 200_000  # first of the reserved range of numeric task users
     min_resize_timeout: float = 300.0
+    min_autoscale_interval: float = 300.0
+    min_autoscale_pause: float = 30.0  # between two enableautoscale calls of a pool
+    sample_period: float = 30.0  # between measurements of pools that autoscale
+    sample_history: float = 7 * 86400.0  # measurements are kept this long
     min_recurrence: float = 60.0  # shortest recurrenceInterval and startWindow of job schedules
     quota_pools: int = 500
     quota_jobs: int = 3000

@@ -51,7 +51,8 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
 members are left out.
 
 Pulse (agent -> channel), a map: n (node), b (boot), r (running tasks), d (bytes used
-under the node's root), s (sample: cpu, memory, disk, network; free form, optional).
+under the node's root), s (totals since the boot or before, each optional: t and cpu in us, cores, mem in bytes now,
+rb wb ro wo bytes and operations of disks, ni no bytes of the network).
 """
 
 from typing import Any

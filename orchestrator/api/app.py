@@ -50,7 +50,8 @@ def create_app(
         round(settings.min_resize_timeout * 1_000_000),
         settings.driver,
         capabilities,
-        round(settings.min_recurrence * 1_000_000),
+        min_autoscale_interval_us=round(settings.min_autoscale_interval * 1_000_000),
+        min_recurrence_us=round(settings.min_recurrence * 1_000_000),
     )
     farm = Farm(store, storage, vault, settings, catalogue, secret, rules)
     app.state.farm = farm

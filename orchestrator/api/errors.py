@@ -86,6 +86,8 @@ _TEXT = {
     "TaskSucceeded": "The specified task has completed with success and cannot be reactivated.",
     "TaskDependenciesNotSpecifiedOnJob": "The job does not use task dependencies (usesTaskDependencies).",
     "PoolQuotaReached": "The pool quota of the account is reached.",
+    "TooManyEnableAutoScaleRequests": "Autoscale of this pool was enabled or changed a moment ago. Please retry later.",
+    "OperationNotValidOnPool": "The operation is not valid on the specified pool.",
     "ActiveJobAndScheduleQuotaReached": "The quota of active jobs and schedules of the account is reached.",
     "OperationInvalidForCurrentState": "The operation is not possible in the current state of the resource.",
 }

@@ -28,6 +28,7 @@ def pool_facts(body: Body) -> dict[str, Any]:
         "dedicated": body.get("targetDedicatedNodes") or 0,
         "low_priority": body.get("targetLowPriorityNodes") or 0,
         "resize_timeout_us": durations.to_us(body["resizeTimeout"]),
+        "scale_interval_us": durations.to_us(body["autoScaleEvaluationInterval"]) if body.get("enableAutoScale") else 0,
     }
 
 

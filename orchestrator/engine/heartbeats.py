@@ -6,6 +6,7 @@ import time
 import structlog
 
 from agent.contract import messages, queues
+from orchestrator.engine.resources import Resources
 from orchestrator.store import Store
 from orchestrator.store.scripts import REDIS_AWAY, unavailable
 
@@ -19,8 +20,8 @@ STARTING_GRACE = 4
 class Heartbeats:
     """Who was heard when, on the monotonic clock of this process. Nothing is written for a heartbeat."""
 
-    def __init__(self, store: Store, lost_after_s: float) -> None:
-        self._store, self._lost_after = store, lost_after_s
+    def __init__(self, store: Store, lost_after_s: float, resources: Resources) -> None:
+        self._store, self._lost_after, self._resources = store, lost_after_s, resources
         self._heard: dict[tuple[int, int], float] = {}
         self._ticked = self._looked = time.monotonic()
 
@@ -44,7 +45,9 @@ class Heartbeats:
     def _take(self, data: bytes) -> None:
         try:
             pulse = messages.unpack(data)
-            self._heard[int(pulse["n"]), int(pulse["b"])] = time.monotonic()
+            node = int(pulse["n"]), int(pulse["b"])
+            self._heard[node] = time.monotonic()
+            self._resources.take(node, pulse)
         except (ValueError, KeyError, TypeError, OverflowError):
             log.warning("unreadable_pulse", size=len(data))
 

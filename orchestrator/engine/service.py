@@ -3,11 +3,13 @@
 import asyncio
 
 from orchestrator.engine.access import NodeUsers
+from orchestrator.engine.autoscale import Autoscale
 from orchestrator.engine.duty import keep_doing
 from orchestrator.engine.heartbeats import Heartbeats
 from orchestrator.engine.jobs import JobEnds
 from orchestrator.engine.pools import PoolSizes
 from orchestrator.engine.reports import Reports
+from orchestrator.engine.resources import Resources
 from orchestrator.engine.schedules import Schedules
 from orchestrator.engine.timers import Timers
 from orchestrator.settings import Settings
@@ -21,11 +23,14 @@ class Engine:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         jobs, self._pools = JobEnds(store), PoolSizes(store)
+        resources = Resources()
+        self._autoscale = Autoscale(store, resources)
         self._timers = Timers(store, {
             "job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile, "schedule": Schedules(store).look,
+            "scale": self._autoscale.evaluate,
         })  # fmt: skip
         self._reports = Reports(store, self._timers)
-        self._heartbeats = Heartbeats(store, settings.lost_after)
+        self._heartbeats = Heartbeats(store, settings.lost_after, resources)
         self._users = NodeUsers(store)
 
     async def run(self) -> None:
@@ -36,6 +41,7 @@ class Engine:
             duties.create_task(keep_doing("timers", self._timers.run_once, _nothing))
             duties.create_task(keep_doing("pulse", self._heartbeats.listen, _nothing))
             duties.create_task(keep_doing("heartbeats", self._heartbeats.run_once, _nothing))
+            duties.create_task(keep_doing("measure", self._autoscale.measure_once, _nothing))
             duties.create_task(keep_doing("sweep", self._sweep, _nothing))
             duties.create_task(keep_doing("storage", self._sweep_storage, _nothing))
 

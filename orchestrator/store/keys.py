@@ -37,6 +37,9 @@ TABLE: dict[str, Key] = {
     "pools": Key("pools", "zset", "P by number", "pool"),
     "pool": Key("pool:{pool}", "hash", "facts and body", "pool"),
     "pool_nodes": Key("pool:{pool}:nodes", "zset", "N by number", "pool"),
+    "pool_samples": Key(
+        "pool:{pool}:samples", "list", "packed {time, values}, oldest first, bounded", "autoscale of the pool"
+    ),
     "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
     "node": Key("node:{node}", "hash", "facts", "node"),
     "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`: what the node holds", "node"),

@@ -19,11 +19,12 @@ def pool_arguments(
     dedicated: int,
     low_priority: int,
     resize_timeout_us: int,
+    scale_interval_us: int = 0,
 ) -> dict[str, Any]:
     """What `add_pool.lua` takes, or a job that brings its pool along (`add_job.lua`)."""
     return {
         "id": id, "body": json.dumps(body), "vm_size": vm_size, "slots": slots, "fill": fill, "dedicated": dedicated,
-        "low": low_priority, "timeout": resize_timeout_us, "quota": limits.pools,
+        "low": low_priority, "timeout": resize_timeout_us, "quota": limits.pools, "scale_interval": scale_interval_us,
     }  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class Pools(Part):
         dedicated: int,
         low_priority: int,
         resize_timeout_us: int,
+        scale_interval_us: int = 0,
     ) -> Pool:
         """Add a pool; its nodes follow (allocationState resizing).
 
@@ -49,7 +51,7 @@ class Pools(Part):
             "add_pool",
             **pool_arguments(
                 self.limits, id, body, vm_size=vm_size, slots=slots, fill=fill, dedicated=dedicated,
-                low_priority=low_priority, resize_timeout_us=resize_timeout_us,
+                low_priority=low_priority, resize_timeout_us=resize_timeout_us, scale_interval_us=scale_interval_us,
             ),
         )  # fmt: skip
         return await self._existing(number)
@@ -174,4 +176,7 @@ def _pool(number: int, h: dict[str, str], current: tuple[int, int]) -> Pool:
         resize_timeout_us=int(h["resize_timeout"]),
         resize_errors=json.loads(h["resize_errors"]),
         deallocation=h["deallocation"],
+        scale_interval_us=int(h.get("scale_interval", 0)),
+        scale_next=int(h.get("scale_next", 0)),
+        scale_run=json.loads(h["scale_run"]) if h.get("scale_run") else None,
     )

@@ -13,7 +13,19 @@ from redis.asyncio import Redis
 from orchestrator.domain.errors import Changed, Refused, Unavailable
 from orchestrator.store import keys
 
-LIBRARIES = ("base", "tasks", "jobs", "queues", "making", "schedules", "nodes", "dependencies", "ends", "scheduler")
+LIBRARIES = (
+    "base",
+    "tasks",
+    "jobs",
+    "queues",
+    "scaling",
+    "making",
+    "schedules",
+    "nodes",
+    "dependencies",
+    "ends",
+    "scheduler",
+)
 """In the order in which they build on each other; every script includes them all."""
 
 

@@ -9,11 +9,13 @@ from orchestrator.domain.vault import Vault
 from orchestrator.store.access import Access
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.applications import Applications
+from orchestrator.store.autoscale import Autoscale
 from orchestrator.store.base import Limits
 from orchestrator.store.bells import Bells
 from orchestrator.store.host import Host
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
+from orchestrator.store.measuring import Measuring
 from orchestrator.store.nodes import Nodes
 from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
@@ -45,6 +47,8 @@ class Store:
         self.accounts = Accounts(redis, self.keys, vault)
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
         self.schedules = Schedules(*parts)
+        self.autoscale = Autoscale(*parts).attach(self.pools)
+        self.measuring = Measuring(*parts)
         self.applications = Applications(*parts)
         self.work, self.host = Work(*parts), Host(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)

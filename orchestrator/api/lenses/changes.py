@@ -49,6 +49,8 @@ CHANGES = (
     _up("5.0", "pool_add pool_resize", pools.dedicated_to_nodes, ("targetDedicatedNodes", "targetDedicated")),
     _down("5.0", "pool", pools.nodes_to_dedicated),
     _down("5.0", "pool", pools.errors_to_error),
+    _down("5.0", "autoscale_run", pools.run_of_dedicated),
+    _down("5.0", "pool", pools.pool_run_of_dedicated),
     _up("5.0", "pool_add", pools.key_to_linux_user, ("linuxUserConfiguration.sshPrivateKey", "sshPrivateKey")),
     _up("5.0", "task_add", tasks.scheduling_to_preprocessing, ("preProcessingError", "schedulingError")),
     _down("5.0", "task", tasks.preprocessing_to_scheduling),

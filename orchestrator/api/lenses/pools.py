@@ -27,6 +27,18 @@ def errors_to_error(pool: Object) -> None:
         pool["resizeError"] = errors[0]
 
 
+def run_of_dedicated(run: Object) -> None:
+    """Before 5.0 the results of an evaluation knew one target."""
+    parts = run.get("results", "").split(";")
+    kept = [part for part in parts if not part.startswith("$TargetLowPriorityNodes=")]
+    run["results"] = ";".join(part.replace("$TargetDedicatedNodes=", "$TargetDedicated=", 1) for part in kept)
+
+
+def pool_run_of_dedicated(pool: Object) -> None:
+    if "autoScaleRun" in pool:
+        run_of_dedicated(pool["autoScaleRun"])
+
+
 def key_to_linux_user(pool: Object) -> None:
     """Before 5.0 the private key was a member of the account itself."""
     for account in _dicts(pool.get("userAccounts")):

@@ -3,6 +3,7 @@
 from orchestrator.api.routes import (
     account,
     applications,
+    autoscale,
     containers,
     files,
     jobs,
@@ -24,6 +25,7 @@ ROUTERS = (
     jobs.router,
     schedules.router,
     pools.router,
+    autoscale.router,
     nodes.router,
     users.router,
     account.router,

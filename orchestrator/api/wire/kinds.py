@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.api.lenses.versions import Version
-from orchestrator.api.wire import containers, jobs, nodes, pools, schedules, table, tasks, users
+from orchestrator.api.wire import autoscale, containers, jobs, nodes, pools, schedules, table, tasks, users
 from orchestrator.api.wire.rules import Rules
 
 Body = dict[str, Any]
@@ -48,6 +48,10 @@ def _pool_resize(body: Body, version: Version, rules: Rules) -> Body:
     pools.check_targets(body)
     pools.check_resize_timeout(body, rules)
     return {"nodeDeallocationOption": "requeue", "resizeTimeout": "PT15M"} | body
+
+
+def _autoscale(body: Body, version: Version, rules: Rules) -> Body:
+    return autoscale.check(body, rules)
 
 
 def _job_add(body: Body, version: Version, rules: Rules) -> Body:
@@ -101,6 +105,8 @@ REQUESTS = {
     "pool_patch": Request("PoolPatchParameter", pools.PoolPatch, _pool_patch),
     "pool_updateproperties": Request("PoolUpdatePropertiesParameter", pools.PoolUpdateProperties, _pool_replace),
     "pool_resize": Request("PoolResizeParameter", pools.PoolResize, _pool_resize),
+    "pool_enable_autoscale": Request("PoolEnableAutoScaleParameter", autoscale.PoolEnableAutoScale, _autoscale),
+    "pool_evaluate_autoscale": Request("PoolEvaluateAutoScaleParameter", autoscale.PoolEvaluateAutoScale, _autoscale),
     "job_add": Request("JobAddParameter", jobs.JobAdd, _job_add),
     "job_patch": Request("JobPatchParameter", jobs.JobPatch, _job_patch),
     "job_update": Request("JobUpdateParameter", jobs.JobUpdate, _job_update),
@@ -118,6 +124,7 @@ REQUESTS = {
 
 ANSWERS = {
     "pool": "CloudPool",
+    "autoscale_run": "AutoScaleRun",
     "node": "ComputeNode",
     "job": "CloudJob",
     "schedule": "CloudJobSchedule",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Required
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.wire import containers, networks
+from orchestrator.api.wire import autoscale, containers, networks
 from orchestrator.api.wire.errors import Path, dotted, invalid, missing
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -110,6 +110,8 @@ class PoolSpecification(TypedDict, total=False):
     targetDedicatedNodes: Count
     targetLowPriorityNodes: Count
     enableAutoScale: Bool
+    autoScaleFormula: Text
+    autoScaleEvaluationInterval: Duration
     enableInterNodeCommunication: Bool
     networkConfiguration: networks.NetworkConfiguration
     startTask: StartTask
@@ -176,7 +178,9 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     Raises:
         WireError: the catalogue or the driver says no, or no number of nodes is given.
     """
-    check_targets(pool)
+    pool = autoscale.finish_pool(pool, rules)
+    if not pool.get("enableAutoScale"):
+        check_targets(pool)
     pool["vmSize"] = _check_size(pool, rules)
     _check_image(pool["virtualMachineConfiguration"], rules)
     check_resize_timeout(pool, rules)

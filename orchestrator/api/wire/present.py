@@ -60,6 +60,8 @@ def pool_object(pool: Pool, base: str) -> Object:
         "taskSchedulingPolicy": pool.body.get("taskSchedulingPolicy", {}) | {"nodeFillType": pool.fill.capitalize()},
         "currentNodeCommunicationMode": "simplified",  # nodes only ever call out
     }
+    if pool.scale_interval_us and pool.scale_run:
+        whole["autoScaleRun"] = pool.scale_run
     if pool.resize_errors and pool.allocation == "steady":
         whole["resizeErrors"] = pool.resize_errors
     return whole

@@ -20,6 +20,7 @@ class Rules:
     min_resize_timeout_us: int = 5 * durations.MINUTE
     driver: str = ""
     capabilities: frozenset[str] | None = None
+    min_autoscale_interval_us: int = 5 * durations.MINUTE
     min_recurrence_us: int = durations.MINUTE
 
     @cached_property

@@ -1,4 +1,4 @@
-"""farm pool: create, list, show, resize, delete."""
+"""farm pool: create, list, show, resize, delete; autoscale is apart."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,13 @@ import typer
 
 from orchestrator.cli import connect, output
 from orchestrator.cli.client import FarmClient, path_of
+from orchestrator.cli.commands import autoscale
 from orchestrator.cli.errors import CliError, Exit
 from orchestrator.cli.options import Json, Yes, confirm, example, group
 from orchestrator.cli.waiting import until
 
 app = group("Pools: sets of nodes that run tasks.")
+app.add_typer(autoscale.app, name="autoscale")
 Id = Annotated[str, typer.Argument(metavar="POOL", help="The pool's id.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when all nodes are there.")]
 

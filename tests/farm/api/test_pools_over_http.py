@@ -79,7 +79,7 @@ async def test_ids_compare_without_regard_to_case_and_are_unique(api):
         ({"targetDedicatedNodes": 10**30}, "InvalidPropertyValue", "targetDedicatedNodes"),
         ({"vmSize": "huge"}, "InvalidPropertyValue", "vmSize"),
         ({"colour": "red"}, "UnsupportedProperty", "colour"),
-        ({"enableAutoScale": True}, "UnsupportedProperty", "enableAutoScale"),
+        ({"enableAutoScale": True}, "MissingRequiredProperty", "autoScaleFormula"),
         ({"resizeTimeout": "PT1M"}, "InvalidPropertyValue", "resizeTimeout"),
     ],
 )

@@ -14,7 +14,7 @@ from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
 from orchestrator.domain.facts import Added
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
-from tests.fast.wire.wire_facts import BASE, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
+from tests.fast.wire.wire_facts import BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
 
 SPEAK = Path(__file__).with_name("speak.py")
 SDKS = {"2.0.1": "2017-01-01.4.0", "14.2.0": "2024-02-01.19.0", "15.1.0": "2025-06-01"}
@@ -23,6 +23,9 @@ NEW_NAMES = {
     "PoolPatchParameter": "BatchPoolUpdateOptions",
     "PoolUpdatePropertiesParameter": "BatchPoolReplaceOptions",
     "PoolResizeParameter": "BatchPoolResizeOptions",
+    "PoolEnableAutoScaleParameter": "BatchPoolEnableAutoScaleOptions",
+    "PoolEvaluateAutoScaleParameter": "BatchPoolEvaluateAutoScaleOptions",
+    "AutoScaleRun": "AutoScaleRun",
     "JobAddParameter": "BatchJobCreateOptions",
     "JobPatchParameter": "BatchJobUpdateOptions",
     "JobUpdateParameter": "BatchJob!",
@@ -160,6 +163,9 @@ def answers():
         [{"code": "AllocationTimedout", "message": "m", "values": [{"name": "n", "value": "v"}]}],
     )
     yield "pool", present.pool_object(a_pool(resize_errors=resized), BASE)
+    scaled = a_pool(scale_interval_us=300_000_000, scale_run=SCALE_RUN)
+    yield "pool", present.pool_object(scaled, BASE)
+    yield "autoscale_run", SCALE_RUN
     yield "job", present.job_object(a_job(), BASE)
     trouble = {"category": "UserError", "code": "AutoPoolCreationFailedWithQuotaReached", "message": "m"}
     yield "job", present.job_object(a_job(scheduling_error=trouble), BASE)

@@ -30,7 +30,8 @@ def test_every_command_has_help_with_an_example_of_itself(name):
 
 def test_the_commands_are_those_that_were_promised():
     promised = """up down status logs run doctor
-        pool create,pool list,pool show,pool resize,pool delete,node list,node show,node reboot,
+        pool create,pool list,pool show,pool resize,pool delete,
+        pool autoscale enable,pool autoscale disable,pool autoscale evaluate,node list,node show,node reboot,
         job submit,job list,job show,job wait,job delete,job prune,
         schedule add,schedule list,schedule show,schedule jobs,
         schedule enable,schedule disable,schedule terminate,schedule delete,
@@ -42,7 +43,8 @@ def test_the_commands_are_those_that_were_promised():
     assert set(COMMANDS) == set(first.split()) | {name.strip() for name in rest.split(",")}
 
 
-PRINTS = """status,logs,run,doctor,pool list,pool show,node list,node show,job submit,job list,job show,job prune,
+PRINTS = """status,logs,run,doctor,pool list,pool show,pool autoscale enable,pool autoscale disable,
+    pool autoscale evaluate,node list,node show,job submit,job list,job show,job prune,
     schedule add,schedule list,schedule show,schedule jobs,
     task list,task show,task why,package list,storage ls,storage url,key show,key regenerate"""
 

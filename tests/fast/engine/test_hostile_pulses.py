@@ -5,12 +5,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.engine.heartbeats import Heartbeats
+from orchestrator.engine.resources import MOST, Resources
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(), st.text(max_size=5), st.binary()
 )
+SAMPLES = st.dictionaries(st.sampled_from(["t", "cpu", "cores", "mem", "rb", "ni", "x"]), VALUES)
 PULSES = st.one_of(
-    st.fixed_dictionaries({"n": VALUES, "b": VALUES}), st.dictionaries(st.text(max_size=2), VALUES), st.lists(VALUES)
+    st.fixed_dictionaries({"n": VALUES, "b": VALUES}),
+    st.fixed_dictionaries({"n": st.just(1), "b": st.just(1), "s": st.one_of(VALUES, SAMPLES)}, optional={"d": VALUES}),
+    st.dictionaries(st.text(max_size=2), VALUES),
+    st.lists(VALUES),
 )
 
 
@@ -19,8 +24,10 @@ PULSES = st.one_of(
 @example(msgpack.packb({"n": 1, "b": float("nan")}))
 @example(b"\x92\x01")
 def test_no_pulse_stops_the_listener(data):
-    heartbeats = Heartbeats(store=None, lost_after_s=10)
+    resources = Resources()
+    heartbeats = Heartbeats(store=None, lost_after_s=10, resources=resources)
 
     heartbeats._take(data)
 
     assert all(isinstance(part, int) for key in heartbeats._heard for part in key)
+    assert all(0 <= value <= MOST for value in resources.metrics([(1, 1)]).values())

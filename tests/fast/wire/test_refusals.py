@@ -26,10 +26,6 @@ def machine(**members):
 
 
 UNBUILT = [
-    ("pool_add", small_pool(enableAutoScale=True), "enableAutoScale"),
-    ("pool_add", small_pool(enableAutoScale="true"), "enableAutoScale"),
-    ("pool_add", small_pool(autoScaleFormula="$x=1;"), "autoScaleFormula"),
-    ("pool_add", small_pool(autoScaleEvaluationInterval="PT5M"), "autoScaleEvaluationInterval"),
     ("pool_patch", {"networkConfiguration": {"subnetId": "x"}}, "networkConfiguration"),
     ("pool_add", small_pool(mountConfiguration=[{}]), "mountConfiguration"),
     (

@@ -149,6 +149,8 @@ SCHEDULE = {
     "metadata": [{"name": "k", "value": "v"}],
 }
 
+FORMULA = "$TargetDedicatedNodes = min(4, $PendingTasks.GetSample(1)); // all of it\n"
+
 LOADED = {
     "pool_add": POOL,
     "pool_patch": {name: POOL[name] for name in ("displayName", "startTask", "metadata", "taskSchedulingPolicy")},
@@ -159,6 +161,8 @@ LOADED = {
         "resizeTimeout": "PT10M",
         "nodeDeallocationOption": "taskCompletion",
     },
+    "pool_enable_autoscale": {"autoScaleFormula": FORMULA, "autoScaleEvaluationInterval": "PT06M00S"},
+    "pool_evaluate_autoscale": {"autoScaleFormula": FORMULA},
     "job_add": JOB,
     "job_patch": {name: JOB[name] for name in ("priority", "constraints", "poolInfo", "metadata", "maxParallelTasks")},
     "job_update": {name: JOB[name] for name in ("priority", "constraints", "poolInfo", "onAllTasksComplete")},

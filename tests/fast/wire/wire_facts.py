@@ -2,12 +2,26 @@
 
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST
+from orchestrator.domain.autoscale import Failure, Run
 from orchestrator.domain.facts import Job, Node, Pool, Schedule, Task
+from orchestrator.store.autoscale import run_object
 from tests.fast.wire.wire_bodies import loaded
 
 BASE = "http://farm.example:8480"
 AT = 1_767_323_045_123_456
 LATER = AT + 5_000_000
+
+
+SCALE_RUN = run_object(
+    Run(
+        "$TargetDedicatedNodes=2;$TargetLowPriorityNodes=1;$NodeDeallocationOption=requeue;x=1",
+        2,
+        1,
+        "requeue",
+        Failure("AutoScalingFormulaEvaluationError", "m", "Line 1, Col 1: m"),
+    ),
+    AT,
+)
 
 
 def a_pool(**changes) -> Pool:

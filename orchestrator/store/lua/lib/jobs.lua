@@ -36,9 +36,17 @@ local function pending(j, name)
   return j.counts[name] + (d and d[name] or 0)
 end
 
+-- What ended since the pool was made, for autoscale: the counts of a job go when it is deleted.
+local function note_ended(j, d)
+  for _, name in ipairs({'succeeded', 'failed'}) do
+    if (d[name] or 0) > 0 then call('HINCRBY', K.queue(j.queue), name, d[name]) end
+  end
+end
+
 local function flush_counts()
   for J, d in pairs(count_deltas) do
     local j, out = job(J), {}
+    note_ended(j, d)
     for name, n in pairs(d) do
       if n ~= 0 then
         j.counts[name] = j.counts[name] + n

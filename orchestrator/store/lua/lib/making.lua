@@ -23,9 +23,10 @@ function making.pool(a)
     'state', 'active', 'state_at', now, 'allocation', resizing and 'resizing' or 'steady', 'allocation_at', now,
     'created', now, 'modified', now, 'target_dedicated', a.dedicated, 'target_low', a.low,
     'resize_timeout', a.timeout, 'resize_until', now + a.timeout, 'deallocation', 'requeue', 'resize_errors', '[]',
-    'nodes_made', 0)
+    'nodes_made', 0, 'scale_interval', 0)
   call('HSET', K.queue(Q), 'pool', P)
   if resizing then due('pool:' .. P, now) end
+  if (a.scale_interval or 0) > 0 then scaling.begin(P, Q, a.scale_interval) end
   return P
 end
 

@@ -71,8 +71,20 @@ class Files:
             ]
         finally:
             os.close(here)
+        if not self._relative(message["path"]):
+            entries += self._logs(bool(message.get("recursive")))
         body = json.dumps(entries).encode()
         return Answer({}, body, len(body))
+
+    def _logs(self, recursive: bool) -> "list[dict[str, Any]]":
+        """The virtual folder of the agent's logs, as an entry of the root."""
+        here = self._open(layout.AGENT_LOGS, _FOLDER)
+        try:
+            below = _walk(here, f"{layout.AGENT_LOGS}/", False) if recursive else ()
+            found = [(layout.AGENT_LOGS, os.fstat(here)), *below]
+        finally:
+            os.close(here)
+        return [{"name": name, **_about(status)} for name, status in found]
 
     def stat(self, message: dict[str, Any]) -> Answer:
         """Properties of a file or directory."""

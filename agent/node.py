@@ -167,6 +167,7 @@ class Node:
                 self._directories.discard_job(number, job_id)
             else:
                 self._directories.discard_task(number, job_id, task_id)
+        self._retention.look()
 
     def _keep(self, message: dict[str, Any]) -> None:
         retention_us = message["retention_us"]
@@ -176,6 +177,8 @@ class Node:
 
     def _drain(self, message: dict[str, Any]) -> None:
         _log.info("draining" if message["on"] else "no longer draining")
+        if message.get("retained"):
+            self._retention.when_bare(lambda: self._loop.call_soon_threadsafe(self._report, ["bare"]))
 
     def _running_directories(self) -> list[str]:
         return list(self._runner.places())

@@ -35,6 +35,8 @@ class Retention:
         self._fresh: deque[tuple[int, int, str, str, float]] = deque()  # filled by the loop, emptied by the thread
         self._live: set[str] = set()
         self._lock = threading.Lock()
+        self._tell_bare: Callable[[], object] | None = None
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="retention", daemon=True)
 
@@ -49,6 +51,7 @@ class Retention:
     def stop(self) -> None:
         """Write down what is not yet, and end."""
         self._stopping.set()
+        self._wake.set()
         self._thread.join()
 
     def started(self, directory: str) -> None:
@@ -69,6 +72,19 @@ class Retention:
             with open(self._overrides_file, "ab") as file:
                 file.write(msgpack.packb((job, task, deadline)))
         _log.info("retention changed", extra={"job": job, "task": task})
+
+    def when_bare(self, tell: Callable[[], object]) -> None:
+        """Have `tell` called, once and in the sweeping thread, when no task's directory is left on the node.
+
+        That is when every retention period is over and the sweep has been, or what is kept longer was deleted.
+        """
+        self._tell_bare = tell
+        self._wake.set()
+
+    def look(self) -> None:
+        """Sweep soon: directories were deleted, and somebody may wait for the last."""
+        if self._tell_bare is not None:
+            self._wake.set()
 
     def was_cleaned(self, path: str) -> bool:
         """Whether the task directory that `path` (relative to the root) lies in was deleted when its time was over."""
@@ -91,10 +107,24 @@ class Retention:
     def _work(self) -> None:
         try:
             self._adopt_unknown()
-            while not self._stopping.wait(self._settings.sweep_interval_s):
+            while not self._pause():
                 self._sweep_guarded()
+                self._look_whether_bare()
         finally:
             self._write_down()
+
+    def _pause(self) -> bool:
+        """Wait for the next sweep, or until woken; whether it is time to end."""
+        self._wake.wait(self._settings.sweep_interval_s)
+        self._wake.clear()
+        return self._stopping.is_set()
+
+    def _look_whether_bare(self) -> None:
+        tell = self._tell_bare
+        if tell is None or self._live or next(Path(self._directories.root, layout.WORKITEMS).glob("*/*/*"), None):
+            return
+        self._tell_bare = None
+        tell()
 
     def _sweep_guarded(self) -> None:
         try:

@@ -21,8 +21,9 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
            a user for remote login; what about is fetched from `reply` with a GET, since passwords have no
            business in Redis: name, and but for delete: admin, seconds (until expiry), password, key (either
            may be None). The answer goes to the same place
-    drain  on                                  no meaning to running tasks; informs only. Also sent after a `hold`
-                                               that is behind: its number shows the node what it missed
+    drain  on, retained                        no meaning to running tasks. `retained`: say `bare` once no task's
+                                               directory is left. Also sent after a `hold` that is behind: its number
+                                               shows the node what it missed
 
 Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 arrays, up to 1 MiB in all:
 
@@ -43,6 +44,7 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
     ["hold", seq, [[J, T, A], ...]]     everything received up to message `seq` that is not ended;
                                         sent after each reconnect and each gap in the numbers. Answered
                                         by `kill` for what is held and does not count
+    ["bare"]                            no task's directory is left on the node; answers a drain with `retained`
     ["note", J, T, A, text]             a line for the story of the task
     ["bad", code, message]              node is unusable, with its error
 

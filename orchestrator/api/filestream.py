@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from orchestrator.api import etags, filenames, listing, paging
 from orchestrator.api.call import Call
 from orchestrator.api.errors import STATUS, ApiError
+from orchestrator.api.kept_logs import Kept, KeptLogs
 from orchestrator.api.odata import Predicate
 from orchestrator.api.relay import Exchange, Head, Relay
 from orchestrator.api.wire import present
@@ -36,6 +37,7 @@ class Place:
     path: str
     url: str
     cleaned: str = "FileNotFound"
+    kept: bool = False  # the node's agent never came up: only logs that were kept can be read
 
     @property
     def full(self) -> str:
@@ -53,7 +55,7 @@ class Range:
 class Relayed(StreamingResponse):
     """An answer whose bytes come from a node; it keeps the exchange open and closes it however it ends."""
 
-    def __init__(self, exchange: Exchange, stack: AsyncExitStack, headers: dict[str, str]) -> None:
+    def __init__(self, exchange: Exchange | Kept, stack: AsyncExitStack, headers: dict[str, str]) -> None:
         super().__init__(exchange.chunks(), 200, headers)
         self._stack = stack
 
@@ -67,7 +69,7 @@ async def listing_of(call: Call, place: Place) -> Response:
     recursive = call.query.boolean("recursive")
     wanted = listing.filter_of(call, "node_file")
     size, after = paging.size(call.query), filenames.from_token(call.query)
-    async with _relay(call).ask(place.node, "list", place.full, recursive=recursive) as exchange:
+    async with source(call, place).ask(place.node, "list", place.full, recursive=recursive) as exchange:
         _judge(await exchange.head, place.cleaned)
         raw = await exchange.read(LISTING_LIMIT)
     entries, more = await asyncio.to_thread(_page, raw, wanted, size, after)
@@ -96,7 +98,7 @@ async def content(call: Call, place: Place) -> Response:
     wanted = await _range(call, place)
     details = {} if wanted is None else {"offset": wanted.first, "length": _length(wanted)}
     async with AsyncExitStack() as stack:
-        exchange = await stack.enter_async_context(_relay(call).ask(place.node, "get", place.full, **details))
+        exchange = await stack.enter_async_context(source(call, place).ask(place.node, "get", place.full, **details))
         head = await exchange.head
         if head.status == 404 and place.path:
             await _explain(call, place)
@@ -111,7 +113,7 @@ async def content(call: Call, place: Place) -> Response:
 async def delete(call: Call, place: Place) -> Response:
     """DELETE: a file, an empty directory, or with `recursive` all that is in one."""
     recursive = call.query.boolean("recursive")
-    async with _relay(call).ask(place.node, "delete", place.full, recursive=recursive) as exchange:
+    async with source(call, place).ask(place.node, "delete", place.full, recursive=recursive) as exchange:
         head = await exchange.head
     if head.status == 404:
         await _explain(call, place)
@@ -120,7 +122,7 @@ async def delete(call: Call, place: Place) -> Response:
 
 
 async def _stat(call: Call, place: Place) -> dict[str, Any]:
-    async with _relay(call).ask(place.node, "stat", place.full) as exchange:
+    async with source(call, place).ask(place.node, "stat", place.full) as exchange:
         head = await exchange.head
     if head.status == 404:
         await _explain(call, place)
@@ -132,7 +134,7 @@ async def _explain(call: Call, place: Place) -> None:
     """A file that is missing because its whole directory is gone is told apart from one that never was."""
     if place.cleaned == "FileNotFound":
         return
-    async with _relay(call).ask(place.node, "stat", place.root) as exchange:
+    async with source(call, place).ask(place.node, "stat", place.root) as exchange:
         head = await exchange.head
     _judge(head, place.cleaned)
 
@@ -199,6 +201,9 @@ def _document(entry: dict[str, Any], place: Place) -> dict[str, Any]:
     return document
 
 
-def _relay(call: Call) -> Relay:
+def source(call: Call, place: Place) -> Relay | KeptLogs:
+    """Whom to ask about files of this place."""
+    if place.kept:
+        return KeptLogs(call.farm.storage.storage)
     relay: Relay = call.request.app.state.relay
     return relay

@@ -66,6 +66,20 @@ class Node:
     errors: list[dict[str, Any]] = field(default_factory=list)  # wire ComputeNodeError objects
     recent: list[tuple[int, int]] = field(default_factory=list)  # (job, task) numbers, newest first
     endpoints: list[Endpoint] = field(default_factory=list)
+    awaits_data: bool = False  # retaineddata: its agent has not yet said that no task's data is left
+    stopped: bool = False  # deallocated, or about to start after that: there is no agent
+    tries: int = 0  # boots in a row of which no agent spoke
+    logs: int = 0  # the last boot whose logs were kept in the farm's storage; 0: none
+
+    @property
+    def drained(self) -> bool:
+        """Nothing runs there, and no data is waited for."""
+        return self.running_tasks == 0 and not self.awaits_data
+
+    @property
+    def silent(self) -> bool:
+        """Its agent never came up: what there is to read of it lies in the farm's storage."""
+        return self.boot > 0 and self.logs == self.boot
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Wanted against actual: which nodes of a pool to make, start anew, or remove (spec/behaviour.md, 5). Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.domain.facts import Node, Pool
@@ -10,7 +10,7 @@ COST = {
     for rank, states in enumerate(
         (
             ("creating", "unusable", "starttaskfailed", "unknown", "preempted"),
-            ("offline",),
+            ("offline", "deallocated", "deallocating"),
             ("starting", "rebooting", "reimaging", "waitingforstarttask"),
             ("idle",),
             ("running",),
@@ -19,6 +19,10 @@ COST = {
     for state in states
 }
 """What it costs to give up a node in a state: nothing, something, work. Unlisted states cost as much as running."""
+
+
+MOST_TRIES = 3
+"""Boots in a row of which no agent spoke, after which a node is given up as unusable."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Plan:
     low_priority: int = 0
     boot: tuple[Node, ...] = ()  # records that never had an agent
     restart: tuple[Node, ...] = ()
+    stop: tuple[Node, ...] = ()  # to be deallocated
+    give_up: tuple[Node, ...] = ()  # started again and again, and never heard of
     remove: tuple[Node, ...] = ()
     errors: list[dict[str, Any]] = field(default_factory=list)
 
@@ -58,19 +64,21 @@ def plan(pool: Pool, nodes: list[Node], room: Room, places: Places | None = None
     unborn = [node for node in staying if node.state == "creating" and node.boot == 0]
     if pool.allocation == "stopping":
         # Nothing is undone, but what exists on paper only is not begun any more either.
-        return Plan(restart=_due(staying), remove=(*leaving, *unborn))
+        return _going_on(staying, Plan(remove=(*leaving, *unborn)))
     surplus = _surplus(pool, staying) if pool.allocation == "resizing" else ()
     given_up = {node.number for node in surplus}
     kept = [node for node in staying if node.number not in given_up]
     missing = _missing(pool, kept) if pool.allocation == "resizing" else Room(0, 0)
     made = _placed(Room(min(missing.dedicated, room.dedicated), min(missing.low_priority, room.low_priority)), places)
-    return Plan(
-        dedicated=made.dedicated,
-        low_priority=made.low_priority,
-        boot=tuple(node for node in unborn if node.number not in given_up),
-        restart=_due(kept),
-        remove=(*leaving, *surplus),
-        errors=[*_quota_errors(missing, room), *_place_errors(missing, places)],
+    return _going_on(
+        kept,
+        Plan(
+            dedicated=made.dedicated,
+            low_priority=made.low_priority,
+            boot=tuple(node for node in unborn if node.number not in given_up),
+            remove=(*leaving, *surplus),
+            errors=[*_quota_errors(missing, room), *_place_errors(missing, places)],
+        ),
     )
 
 
@@ -92,13 +100,23 @@ def _cost(node: Node) -> tuple[int, int, int, int]:
     return COST.get(node.state, COST["running"]), node.running_slots, node.running_tasks, -node.number
 
 
-def _due(nodes: list[Node]) -> tuple[Node, ...]:
-    """Nodes whose next boot may begin: lost ones at once, others when nothing runs there any more."""
-    return tuple(
-        node
-        for node in nodes
-        if node.state == "unknown" or (node.state in ("rebooting", "reimaging") and node.running_tasks == 0)
+def _going_on(nodes: list[Node], plan: Plan) -> Plan:
+    """The plan, and what nodes that stay in the pool are due: the next boot, or their rest."""
+    due = [node for node in nodes if _due(node)]
+    hopeless = [node for node in due if node.state == "unknown" and node.tries >= MOST_TRIES]
+    return replace(
+        plan,
+        restart=tuple(node for node in due if node not in hopeless),
+        give_up=tuple(hopeless),
+        stop=tuple(node for node in nodes if node.state == "deallocating" and node.drained),
     )
+
+
+def _due(node: Node) -> bool:
+    """May the next boot begin? Lost nodes at once, others when nothing keeps them any more."""
+    if node.state in ("rebooting", "reimaging"):
+        return node.drained
+    return node.state == "unknown" or (node.state == "starting" and node.stopped)
 
 
 def _quota_errors(missing: Room, room: Room) -> list[dict[str, Any]]:

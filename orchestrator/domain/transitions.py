@@ -34,8 +34,9 @@ def _node_table() -> Table:
     """Rows of 1.4 that hold for many states are written once."""
     usable = ("idle", "running")
     rebootable = (*usable, "starttaskfailed", "unusable")
+    on_its_way = ("rebooting", "reimaging", "deallocating")
     alive = ("starting", "waitingforstarttask", "starttaskfailed", *usable, "offline", "unusable")
-    listed = ("creating", *alive, "rebooting", "reimaging", "unknown", "preempted")
+    listed = ("creating", *alive, *on_its_way, "deallocated", "unknown", "preempted")
     table = {
         ("creating", "created"): "starting",
         ("starting", "start task begun"): "waitingforstarttask",
@@ -53,17 +54,22 @@ def _node_table() -> Table:
         ("offline", "scheduling enabled"): "idle",
         ("rebooting", "restarted"): "starting",
         ("reimaging", "restarted"): "starting",
+        ("deallocating", "stopped"): "deallocated",
+        ("deallocated", "start asked"): "starting",
         ("unknown", "restarted"): "starting",
         ("unknown", "broke"): "unusable",
         ("unknown", "ready"): "idle",
         ("preempted", "restarted"): "creating",
         ("leavingpool", "removed"): GONE,
         ("leavingpool", "left"): "leavingpool",
+        ("leavingpool", "lost"): "leavingpool",
     }
     table |= {(state, "reboot asked"): "rebooting" for state in rebootable}
     table |= {(state, "reimage asked"): "reimaging" for state in rebootable}
-    table |= {(state, "lost"): "unknown" for state in (*alive, "rebooting", "reimaging")}
-    table |= {(state, "broke"): "unusable" for state in alive}
+    table |= {(state, "deallocation asked"): "deallocating" for state in usable}
+    table |= {(state, "lost"): "unknown" for state in alive}
+    table |= {(state, "lost"): state for state in on_its_way}  # where it is going it still goes
+    table |= {(state, "broke"): "unusable" for state in (*alive, *on_its_way)}
     table |= {(state, "left"): "leavingpool" for state in listed}
     table |= {(state, "preempted"): "preempted" for state in ("creating", *alive)}
     return table

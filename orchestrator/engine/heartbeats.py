@@ -12,7 +12,10 @@ from orchestrator.store.scripts import REDIS_AWAY, unavailable
 
 log = structlog.get_logger("engine")
 
-WATCHED = {"idle", "running", "offline", "starting", "waitingforstarttask", "starttaskfailed"}
+WATCHED = {
+    *("idle", "running", "offline", "starting", "waitingforstarttask", "starttaskfailed"),
+    *("rebooting", "reimaging", "deallocating", "leavingpool"),  # they may wait for tasks that died with the agent
+}
 STARTING_GRACE = 4
 """A node that is starting may be silent this many times longer: an interpreter has to come up."""
 

@@ -3,7 +3,8 @@
 from orchestrator.store import Store
 from orchestrator.workers import queue
 
-WANTS_WORK = {"creating", "unknown", "rebooting", "reimaging", "leavingpool"}
+WANTS_WORK = {"creating", "starting", "unknown", "rebooting", "reimaging", "deallocating", "leavingpool"}
+"""A node that is starting may have lost its agent before it spoke."""
 
 
 class PoolSizes:

@@ -31,7 +31,10 @@ PERMISSIONS = "racwdl"
 PACKAGES = "app-packages"
 """Where application packages live: reserved, never listed, reached through single-blob URLs only."""
 
-RESERVED = frozenset({PACKAGES})
+NODE_LOGS = "node-logs"
+"""Where logs of nodes lie whose agent never came up: reserved, read by the API only."""
+
+RESERVED = frozenset({PACKAGES, NODE_LOGS})
 
 _FOREIGN = {"st", "sip", "spr", "ss", "srt", "skoid", "sdd", "ses"}
 """Parameters of Azure's signatures that ours never carry: a URL that has one was not made here."""
@@ -144,6 +147,11 @@ class Containers:
         names = ("sv", "se", "sr", "sp", "si")
         text = json.dumps([self.account, container, blob, *(query.get(name, "") for name in names)])
         return base64.b64encode(hmac.new(self._key, text.encode(), hashlib.sha256).digest()).decode()
+
+
+def node_logs(node: int) -> str:
+    """What the names of a node's logs in NODE_LOGS begin with."""
+    return f"{node}/"
 
 
 def first_values(query: str) -> dict[str, str]:

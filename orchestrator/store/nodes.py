@@ -11,6 +11,9 @@ from orchestrator.domain.facts import Node
 from orchestrator.store import told
 from orchestrator.store.base import Part, numbers_page
 
+RECENT = 10
+"""Tasks that a node tells of (spec/behaviour.md, 23)."""
+
 
 class Nodes(Part):
     async def get(self, pool_id: str, node_id: str) -> Node:
@@ -58,16 +61,40 @@ class Nodes(Part):
             out[pool_id.decode()] = kinds
         return out
 
-    async def reboot(self, pool_id: str, node_id: str, option: str = "requeue") -> Node:
-        """Reboot a node; what runs there is requeued, terminated, or waited for (taskcompletion).
+    async def drain(self, pool_id: str, node_id: str, to: str, option: str = "requeue") -> None:
+        """Have a node reboot, be reimaged or deallocated (`to`: rebooting, reimaging, deallocating).
+
+        What runs there is requeued, terminated, or waited for (taskcompletion; retaineddata: and until every
+        retention period on the node is over).
 
         Raises:
-            Refused: PoolNotFound, NodeNotFound, NodeBeing..., OperationInvalidForCurrentState, UnsupportedProperty.
+            Refused: PoolNotFound, NodeNotFound, NodeBeing..., NodeStateUnusable, OperationInvalidForCurrentState.
         """
-        if option == "retaineddata":
-            raise Refused("UnsupportedProperty", "retaineddata is not built yet", PropertyName="nodeRebootOption")
-        await self.call("reboot_node", pool_id=pool_id, node_id=node_id, option=option)
-        return await self.get(pool_id, node_id)
+        await self.call("drain_node", pool_id=pool_id, node_id=node_id, to=to, option=option)
+
+    async def start(self, pool_id: str, node_id: str) -> None:
+        """Start a deallocated node again.
+
+        Raises:
+            Refused: as `drain`.
+        """
+        await self.call("start_node", pool_id=pool_id, node_id=node_id)
+
+    async def disable(self, pool_id: str, node_id: str, option: str = "requeue") -> None:
+        """Give the node no tasks any more; `option` says what becomes of those it runs.
+
+        Raises:
+            Refused: as `drain`, and NodeAlreadyInTargetSchedulingState.
+        """
+        await self.call("disable_node", pool_id=pool_id, node_id=node_id, option=option)
+
+    async def enable(self, pool_id: str, node_id: str) -> None:
+        """Give the node tasks again.
+
+        Raises:
+            Refused: as `disable`.
+        """
+        await self.call("enable_node", pool_id=pool_id, node_id=node_id)
 
     async def create(self, pool: int, dedicated: int, low_priority: int) -> list[Node]:
         """Make up to 100 node records (state creating, boot 0), never more than the targets want."""
@@ -97,11 +124,15 @@ class Nodes(Part):
         (text,) = await self.call("give_ports", node=number, wanted=asked, taken=sorted(taken), address=address)
         return [Endpoint(**one) for one in json.loads(text)]
 
-    async def failed(self, number: int, boot: int, code: str, message: str) -> bool:
-        """The node could not be made: unusable, with its error."""
-        (changed,) = await self.call(
-            "fail_node", node=number, boot=boot, error=json.dumps([{"code": code, "message": message}])
-        )
+    async def failed(self, number: int, boot: int, code: str, message: str, logs: bool = False) -> bool:
+        """The node could not be made: unusable, with its error. `logs`: what there is to read lies in storage."""
+        error = json.dumps([{"code": code, "message": message}])
+        (changed,) = await self.call("fail_node", node=number, boot=boot, error=error, logs=int(logs))
+        return bool(changed)
+
+    async def stopped(self, number: int, boot: int) -> bool:
+        """The driver has stopped a node that was to be deallocated."""
+        (changed,) = await self.call("stop_node", node=number, boot=boot)
         return bool(changed)
 
     async def lose(self, number: int, boot: int) -> bool:
@@ -136,7 +167,7 @@ class Nodes(Part):
 
     async def _read(self, numbers: list[int]) -> list[Node | None]:
         hashes = await self.hashes([self.keys("node", node=n) for n in numbers])
-        held = await self.pipeline(lambda p: [p.hvals(self.keys("node_tasks", node=n)) for n in numbers])
+        held = await self.pipeline(lambda p: [p.hgetall(self.keys("node_tasks", node=n)) for n in numbers])
         recent = await self.pipeline(lambda p: [p.lrange(self.keys("node_recent", node=n), 0, -1) for n in numbers])
         pools = {h["pool"] for h in hashes if h}
         names = await self.pipeline(lambda p: [p.hget(self.keys("pool", pool=int(n)), "id") for n in pools])
@@ -146,11 +177,18 @@ class Nodes(Part):
 
 
 def _pair(text: bytes) -> tuple[int, int]:
-    job, task = text.split(b".")
+    """`J.T` or `J.T.attempt`."""
+    job, task, *_ = text.split(b".")
     return int(job), int(task)
 
 
-def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recent: list[bytes]) -> Node:
+def _recent(held: dict[bytes, bytes], ended: list[bytes]) -> list[tuple[int, int]]:
+    """What the node runs, the latest first, then what ended there; each once, ten at most."""
+    newest = sorted(held, key=lambda name: int(held[name].split(b":")[1]), reverse=True)
+    return list(dict.fromkeys(_pair(text) for text in (*newest, *ended)))[:RECENT]
+
+
+def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes], recent: list[bytes]) -> Node:
     return Node(
         number=number,
         id=h["id"],
@@ -167,7 +205,7 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
         slots=int(h["slots"]),
         free=int(h["free"]),
         running_tasks=int(h["running"]),
-        running_slots=sum(int(value.split(b":")[0]) for value in held),
+        running_slots=sum(int(value.split(b":")[0]) for value in held.values()),
         total_run=int(h["total_run"]),
         total_succeeded=int(h["total_ok"]),
         vm_size=h["vm_size"],
@@ -175,6 +213,10 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: list[bytes], recen
         start_task=json.loads(h["start_task"]) if h.get("start_task") else None,
         start_info=told.start_info(h["start_info"], int(h["start_info_at"])) if h.get("start_info") else None,
         errors=json.loads(h["errors"]),
-        recent=[_pair(text) for text in recent],
         endpoints=[Endpoint(**one) for one in json.loads(h.get("ports") or "[]")],
+        recent=_recent(held, recent),
+        awaits_data=h.get("data") == "wanted",
+        stopped=h.get("stopped") == "1",
+        tries=int(h.get("tries", 0)),
+        logs=int(h.get("logs", 0)),
     )

@@ -100,18 +100,25 @@ class Pools(Part):
         """New targets; an omitted one is unchanged.
 
         Raises:
-            Refused: PoolNotFound, PoolBeingDeleted, PoolBeingResized, UnsupportedProperty (retaineddata).
+            Refused: PoolNotFound, PoolBeingDeleted, PoolBeingResized.
         """
-        if deallocation == "retaineddata":
-            raise Refused(
-                "UnsupportedProperty",
-                "nodeDeallocationOption retaineddata is not built yet; use requeue, terminate or taskcompletion",
-                PropertyName="nodeDeallocationOption",
-            )
         (number,) = await self.call(
             "resize_pool", id=id, dedicated=whole(dedicated), low=whole(low_priority), timeout=timeout_us,
             deallocation=deallocation, expect=expect or 0,
         )  # fmt: skip
+        return await self._existing(number)
+
+    async def remove_nodes(
+        self, id: str, nodes: list[str], timeout_us: int, deallocation: str = "requeue", expect: int | None = None
+    ) -> Pool:
+        """Take up to 100 chosen nodes out of the pool; its targets shrink with them.
+
+        Raises:
+            Refused: PoolNotFound, PoolBeingDeleted, PoolBeingResized, NodeNotFound.
+        """
+        (number,) = await self.call(
+            "remove_nodes", id=id, nodes=nodes, timeout=timeout_us, deallocation=deallocation, expect=expect or 0
+        )
         return await self._existing(number)
 
     async def stop_resize(self, id: str, expect: int | None = None) -> Pool:
@@ -121,9 +128,15 @@ class Pools(Part):
     async def delete(self, id: str, expect: int | None = None) -> None:
         await self.call("delete_pool", id=id, expect=expect or 0)
 
-    async def settle(self, number: int, errors: list[dict[str, Any]] | None = None) -> str:
-        """End the resize if it is over; `errors` end it with resizeErrors. Returns the allocation state."""
-        (state,) = await self.call("settle_pool", pool=number, errors=json.dumps(errors) if errors else False)
+    async def settle(self, number: int, seen: int = 0, errors: list[dict[str, Any]] | None = None) -> str:
+        """End the resize if it has reached its targets, or with `errors` (domain/resize_errors.py).
+
+        `seen` is the `allocation_at` that was judged: errors of a resize that is over say nothing about the next.
+        Returns the allocation state.
+        """
+        (state,) = await self.call(
+            "settle_pool", pool=number, seen=seen, errors=False if errors is None else json.dumps(errors)
+        )
         return state
 
     async def gone(self, number: int) -> bool:

@@ -11,9 +11,10 @@ from orchestrator.domain.catalogue import CatalogueError
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node, Pool
 from orchestrator.domain.resize import Places, Plan, Room
+from orchestrator.domain.resize_errors import resize_errors
 from orchestrator.drivers.base import DriverAway, DriverError, Handle, PortTaken
 from orchestrator.drivers.strays import remove_strays, strays
-from orchestrator.workers import ports
+from orchestrator.workers import node_logs, ports
 from orchestrator.workers.boots import boot_of, machine_of
 from orchestrator.workers.context import BENCH, Context
 
@@ -46,15 +47,31 @@ async def reconcile(context: Context, number: int) -> bool:
         await context.on_thread(context.driver.forget_pool, number)
         return False
     # Nobody else starts nodes of this pool now: one that is starting, or about to reboot, has an agent or has lost it.
-    if await _give_up_dead(context, handles.values(), nodes, ALIVE | {"starting", "rebooting"}):
+    begun = ALIVE | {"starting", "rebooting", "reimaging", "deallocating"}
+    if await _give_up_dead(context, handles.values(), nodes, begun):
         nodes = await context.store.nodes.of_pool(number)
     plan = resize.plan(pool, nodes, await _room(context, pool, nodes), await _places(context, pool, nodes))
-    await _carry_out(context, pool, plan, handles)
-    if pool.state == "deleting" and await context.store.pools.gone(number):
-        await context.on_thread(context.driver.forget_pool, number)
-    else:
-        await context.store.pools.settle(number, plan.errors or None)
+    resisting: dict[int, str] = {}
+    await _carry_out(context, pool, plan, handles, resisting)
+    await _settle(context, pool, plan, resisting)
     return False
+
+
+async def _settle(context: Context, planned: Pool, plan: Plan, resisting: dict[int, str]) -> None:
+    """Judge what has become of the resize that was planned for."""
+    if planned.state == "deleting" and await context.store.pools.gone(planned.number):
+        await context.on_thread(context.driver.forget_pool, planned.number)
+        return
+    pool = await context.store.pools.by_number(planned.number)
+    if pool is None:
+        return
+    errors: list[dict[str, Any]] | None = None
+    if pool.allocation_at == planned.allocation_at and plan.errors:
+        errors = plan.errors
+    elif pool.allocation != "steady":
+        nodes = await context.store.nodes.of_pool(pool.number)
+        errors = resize_errors(pool, nodes, await context.store.scripts.now(), resisting)
+    await context.store.pools.settle(pool.number, pool.allocation_at, errors)
 
 
 async def sweep_strays(context: Context, _: int) -> bool:
@@ -75,7 +92,7 @@ async def _give_up_dead(context: Context, handles: Iterable[Handle], nodes: list
     dead = {(handle.node, handle.boot) for handle in handles if not handle.alive}
     lost = 0
     for node in nodes:
-        if (node.number, node.boot) in dead and node.state in states:
+        if (node.number, node.boot) in dead and node.state in states and not node.stopped:
             log.warning("node_dead", node=node.id, boot=node.boot)
             lost += await context.store.nodes.lose(node.number, node.boot)
     return lost
@@ -129,10 +146,14 @@ def _cores(context: Context, vm_size: str) -> int:
         return 1
 
 
-async def _carry_out(context: Context, pool: Pool, plan: Plan, handles: dict[int, Handle]) -> None:
+async def _carry_out(
+    context: Context, pool: Pool, plan: Plan, handles: dict[int, Handle], resisting: dict[int, str]
+) -> None:
     """Everything at once. One node's failure is its own; Redis gone ends the run when the others are through."""
     steps: list[Coroutine[Any, Any, None]] = [_boot(context, pool, node) for node in (*plan.boot, *plan.restart)]
-    steps += [_remove(context, pool, node, handles.get(node.number)) for node in plan.remove]
+    steps += [_stop(context, node) for node in plan.stop]
+    steps += [_give_up(context, node) for node in plan.give_up]
+    steps += [_remove(context, pool, node, handles.get(node.number), resisting) for node in plan.remove]
     steps.append(_create(context, pool, plan.dedicated, plan.low_priority))
     outcomes = await asyncio.gather(*steps, return_exceptions=True)
     for outcome in outcomes:
@@ -171,8 +192,7 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
         # The node stays `starting`, is missed like any that does not speak, and gets another boot then.
         log.warning("driver_away", node=node.id, boot=boot, error=error.message)
     except DriverError as error:
-        log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
-        await store.nodes.failed(node.number, boot, error.code, error.message)
+        await _fail(context, node, boot, error)
     if before:
         await _close(context, node.number, before)
 
@@ -197,6 +217,37 @@ async def _started(context: Context, pool: Pool, node: Node, boot: int, again: b
                 raise
 
 
+async def _fail(context: Context, node: Node, boot: int, error: DriverError) -> None:
+    log.warning("node_failed", node=node.id, boot=boot, code=error.code, error=error.message)
+    kept = await node_logs.keep(context, node.number)
+    await context.store.nodes.failed(node.number, boot, error.code, error.message, kept)
+
+
+async def _give_up(context: Context, node: Node) -> None:
+    """A node that was started several times and never spoke is not started again and again."""
+    error = DriverError("NodeNotResponding", f"the node was started {node.tries} times and its agent never reported")
+    try:
+        await context.on_thread(context.driver.stop, node.number)
+    except DriverError as other:
+        log.warning("node_not_stopped", node=node.id, code=other.code, error=other.message)
+    await _fail(context, node, node.boot, error)
+
+
+async def _stop(context: Context, node: Node) -> None:
+    """Deallocate: its processes end, its files stay."""
+    try:
+        await context.on_thread(context.driver.stop, node.number)
+    except DriverAway as error:
+        log.warning("driver_away", node=node.id, error=error.message)  # the next look stops it
+        return
+    except DriverError as error:
+        await _fail(context, node, node.boot, error)
+        return
+    if await context.store.nodes.stopped(node.number, node.boot):
+        await _close(context, node.number, node.boot)
+        log.info("node_deallocated", node=node.id, boot=node.boot)
+
+
 async def _close(context: Context, node: int, boot: int) -> None:
     """Cut off a boot whose agent is gone. Not earlier: an agent that cannot say its last words tries for seconds."""
     store = context.store
@@ -205,7 +256,7 @@ async def _close(context: Context, node: int, boot: int) -> None:
     await store.nodes.redis(lambda redis: redis.unlink(*queues))
 
 
-async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | None) -> None:
+async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | None, resisting: dict[int, str]) -> None:
     """Take the node out of the pool; one whose agent is dead has nothing left to wait for."""
     store = context.store
     empty = await store.nodes.leave(pool.number, node.number)
@@ -215,7 +266,10 @@ async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | Non
         await context.on_thread(context.driver.remove, node.number)
     except DriverError as error:
         log.warning("node_not_removed", node=node.id, code=error.code, error=error.message)
+        resisting[node.number] = error.message
         return
+    if node.logs:
+        await node_logs.forget(context, node.number)
     if node.boot:
         await _close(context, node.number, node.boot)
     await store.nodes.forget(node.number)

@@ -9,10 +9,12 @@ from orchestrator.api.filestream import Place
 from orchestrator.api.operation import operation
 from orchestrator.api.wire import present
 from orchestrator.domain.errors import Refused
+from orchestrator.domain.facts import Node
 
 router = APIRouter(tags=["files"])
 RECURSIVE = frozenset({"recursive"})
 LISTING = frozenset({"recursive", "$filter"})
+NO_AGENT = ("deallocated", "preempted")
 TASK, NODE = "/jobs/{jobId}/tasks/{taskId}/files", "/pools/{poolId}/nodes/{nodeId}/files"
 
 
@@ -64,6 +66,19 @@ async def delete_node_file(call: Call) -> Response:
     return await filestream.delete(call, await _of_node(call, filenames.path(call)))
 
 
+def place_on(node: Node, path: str, call: Call) -> Place:
+    """A path on a node.
+
+    Raises:
+        Refused: NodeBeingCreated, OperationInvalidForCurrentState: there is no agent, and none that failed.
+    """
+    if node.boot == 0:
+        raise Refused("NodeBeingCreated")
+    if node.state in NO_AGENT or node.stopped:
+        raise Refused("OperationInvalidForCurrentState", f"The node is {node.state}")
+    return Place(node.number, "", path, f"{call.base}/pools/{node.pool_id}/nodes/{node.id}/files", kept=node.silent)
+
+
 async def _of_task(call: Call, path: str) -> Place:
     """The task's directory on the node of its latest attempt.
 
@@ -72,7 +87,7 @@ async def _of_task(call: Call, path: str) -> Place:
     """
     task = await call.store.tasks.get(call.job_id, call.task_id)
     node = await call.store.nodes.by_number(task.node) if task.node else None
-    if node is None:
+    if node is None or node.silent or node.state in NO_AGENT:
         raise Refused("TaskFilesUnavailable")
     job = await call.store.jobs.get(call.job_id)
     cleaned = "TaskFilesCleanedup" if task.state == "completed" else "TaskFilesUnavailable"
@@ -81,5 +96,4 @@ async def _of_task(call: Call, path: str) -> Place:
 
 
 async def _of_node(call: Call, path: str) -> Place:
-    node = await call.store.nodes.get(call.pool_id, call.node_id)
-    return Place(node.number, "", path, f"{call.base}/pools/{node.pool_id}/nodes/{node.id}/files")
+    return place_on(await call.store.nodes.get(call.pool_id, call.node_id), path, call)

@@ -5,9 +5,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from orchestrator.api import etags, listing
+from orchestrator.api import etags, listing, service_logs
 from orchestrator.api.call import Call
 from orchestrator.api.operation import LIST, SELECT, operation
+from orchestrator.api.routes.files import place_on
 from orchestrator.api.wire import present
 from orchestrator.domain.facts import Node, Task
 
@@ -15,6 +16,8 @@ router = APIRouter(tags=["nodes"])
 Recent = tuple[str, Task]
 """A task with the id of its job."""
 POOL_NODES = LIST - {"$expand"}
+ONE = "/pools/{poolId}/nodes/{nodeId}"
+RESULT = "Microsoft.Azure.Batch.Protocol.Entities.UploadBatchServiceLogsResult"
 
 
 @operation(router, "GET", "/pools/{poolId}/nodes", query=POOL_NODES, answer="node", listing=True)
@@ -36,7 +39,7 @@ async def list_nodes(call: Call) -> Response:
     return await listing.facts(call, "node", "nodes", fetch, show)
 
 
-@operation(router, "GET", "/pools/{poolId}/nodes/{nodeId}", query=SELECT - {"$expand"}, answer="node")
+@operation(router, "GET", ONE, query=SELECT - {"$expand"}, answer="node")
 async def get_node(call: Call) -> Response:
     """Get a node."""
     node = await call.store.nodes.get(call.pool_id, call.node_id)
@@ -45,18 +48,59 @@ async def get_node(call: Call) -> Response:
     return listing.entity(call, "node", "nodes/@Element", document, etags.stamp(node.state_at))
 
 
-@operation(
-    router,
-    "POST",
-    "/pools/{poolId}/nodes/{nodeId}/reboot",
-    body="node_reboot",
-    body_required=False,
-    status=202,
-)
+@operation(router, "POST", ONE + "/reboot", body="node_reboot", body_required=False, status=202)
 async def reboot_node(call: Call) -> Response:
     """Restart a node."""
-    wanted = await call.parse("node_reboot", required=False)
-    await call.store.nodes.reboot(call.pool_id, call.node_id, wanted.get("nodeRebootOption", "requeue"))
+    return await _drain(call, "node_reboot", "nodeRebootOption", "rebooting")
+
+
+@operation(router, "POST", ONE + "/reimage", body="node_reimage", body_required=False, status=202)
+async def reimage_node(call: Call) -> Response:
+    """Make a node anew under its id, without its files."""
+    return await _drain(call, "node_reimage", "nodeReimageOption", "reimaging")
+
+
+@operation(router, "POST", ONE + "/deallocate", body="node_deallocate", body_required=False, status=202)
+async def deallocate_node(call: Call) -> Response:
+    """Stop a node; it stays in its pool."""
+    return await _drain(call, "node_deallocate", "nodeDeallocateOption", "deallocating")
+
+
+@operation(router, "POST", ONE + "/start", status=202)
+async def start_node(call: Call) -> Response:
+    """Start a deallocated node."""
+    await call.store.nodes.start(call.pool_id, call.node_id)
+    return call.written(202)
+
+
+@operation(router, "POST", ONE + "/disablescheduling", body="node_disable", body_required=False)
+async def disable_node_scheduling(call: Call) -> Response:
+    """Give a node no tasks any more."""
+    wanted = await call.parse("node_disable", required=False)
+    await call.store.nodes.disable(call.pool_id, call.node_id, wanted["nodeDisableSchedulingOption"])
+    return call.written(200)
+
+
+@operation(router, "POST", ONE + "/enablescheduling")
+async def enable_node_scheduling(call: Call) -> Response:
+    """Give a node tasks again."""
+    await call.store.nodes.enable(call.pool_id, call.node_id)
+    return call.written(200)
+
+
+@operation(router, "POST", ONE + "/uploadbatchservicelogs", body="node_logs", answer="node_logs_result")
+async def upload_node_logs(call: Call) -> Response:
+    """Put the logs of a node's agent into a container."""
+    wanted = await call.parse("node_logs")
+    node = await call.store.nodes.get(call.pool_id, call.node_id)
+    directory, files = await service_logs.upload(call, node, place_on(node, "", call), wanted)
+    document = {"virtualDirectoryName": directory, "numberOfFilesUploaded": files}
+    return listing.entity(call, "node_logs_result", RESULT, document)
+
+
+async def _drain(call: Call, kind: str, member: str, to: str) -> Response:
+    wanted = await call.parse(kind, required=False)
+    await call.store.nodes.drain(call.pool_id, call.node_id, to, wanted[member])
     return call.written(202)
 
 

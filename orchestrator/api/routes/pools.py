@@ -96,6 +96,21 @@ async def resize_pool(call: Call) -> Response:
     return call.written(202, pool.modified)
 
 
+@operation(router, "POST", "/pools/{poolId}/removenodes", conditions=conditions.ALL, body="node_remove", status=202)
+async def remove_nodes(call: Call) -> Response:
+    """Take chosen nodes out of the pool."""
+    wanted = await call.parse("node_remove")
+    timeout = durations.to_us(wanted["resizeTimeout"])
+
+    async def change(expect: int | None) -> Pool:
+        return await call.store.pools.remove_nodes(
+            call.pool_id, wanted["nodeList"], timeout, wanted["nodeDeallocationOption"], expect
+        )
+
+    pool = await guarded(call, lambda: _pool(call), change)
+    return call.written(202, pool.modified)
+
+
 @operation(router, "POST", "/pools/{poolId}/stopresize", conditions=conditions.ALL, status=202)
 async def stop_pool_resize(call: Call) -> Response:
     """Stop a resize: what has been allocated stays."""

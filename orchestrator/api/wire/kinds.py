@@ -92,8 +92,14 @@ def _task_update(body: Body, version: Version, rules: Rules) -> Body:
     return {"constraints": body.get("constraints") or None}
 
 
-def _node_reboot(body: Body, version: Version, rules: Rules) -> Body:
-    return {"nodeRebootOption": "requeue"} | body
+def _requeue(member: str) -> Finish:
+    """What runs on a node is requeued unless the caller says otherwise."""
+    return lambda body, version, rules: {member: "requeue"} | body
+
+
+def _node_remove(body: Body, version: Version, rules: Rules) -> Body:
+    pools.check_resize_timeout(body, rules)
+    return {"nodeDeallocationOption": "requeue", "resizeTimeout": "PT15M"} | body
 
 
 def _node_user_add(body: Body, version: Version, rules: Rules) -> Body:
@@ -119,7 +125,19 @@ REQUESTS = {
     "task_update": Request("TaskUpdateParameter", tasks.TaskUpdate, _task_update),
     "node_user_add": Request("ComputeNodeUser", users.NodeUserAdd, _node_user_add),
     "node_user_update": Request("NodeUpdateUserParameter", users.NodeUserUpdate),
-    "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _node_reboot, optional=True),
+    "node_reboot": Request("NodeRebootParameter", nodes.NodeReboot, _requeue("nodeRebootOption"), optional=True),
+    "node_reimage": Request("NodeReimageParameter", nodes.NodeReimage, _requeue("nodeReimageOption"), optional=True),
+    "node_deallocate": Request(
+        "BatchNodeDeallocateOptions", nodes.NodeDeallocate, _requeue("nodeDeallocateOption"), optional=True
+    ),
+    "node_disable": Request(
+        "NodeDisableSchedulingParameter",
+        nodes.NodeDisableScheduling,
+        _requeue("nodeDisableSchedulingOption"),
+        optional=True,
+    ),
+    "node_remove": Request("NodeRemoveParameter", nodes.NodeRemove, _node_remove),
+    "node_logs": Request("UploadBatchServiceLogsConfiguration", nodes.UploadServiceLogs),
 }
 
 ANSWERS = {
@@ -136,6 +154,7 @@ ANSWERS = {
     "application": "ApplicationSummary",
     "node_file": "NodeFile",
     "remote_login": "ComputeNodeGetRemoteLoginSettingsResult",
+    "node_logs_result": "UploadBatchServiceLogsResult",
     "task_add_result": "TaskAddResult",
 }
 

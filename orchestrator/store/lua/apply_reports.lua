@@ -39,6 +39,7 @@ local VALID = {
     return good and type(info) == 'table' and #i[2] <= 65536
   end,
   ready = function() return true end,
+  bare = function() return true end,
   hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
   bad = function(i) return type(i[2]) == 'string' and type(i[3]) == 'string' end,
 }
@@ -102,12 +103,12 @@ local function on_end(item)
   local plain = not fail and exit
   -- A `run` failure says more about a non-zero exit (out of memory); it is retried like any.
   local nonzero = exit and exit ~= 0 and (not fail or fail[1] == 'run')
-  n.total_run = n.total_run + 1
   recent[#recent + 1] = J .. '.' .. T
   queues[j.queue] = true
   if nonzero and retries_left(j, t) and j.state ~= 'terminating' and j.state ~= 'deleting' then
     return retry(j, T, t, exit)
   end
+  n.total_run = n.total_run + 1
   if plain then
     if exit == 0 then n.total_ok = n.total_ok + 1 end
     return complete(j, T, t, {age = age, exit = exit})
@@ -156,7 +157,7 @@ local function on_hold(item)
   if #again > 0 then
     send(n, {kind = 'kill', tasks = again})
   elseif seq < n.seq then
-    send(n, {kind = 'drain', on = n.scheduling == 'disabled'})
+    send(n, {kind = 'drain', on = n.scheduling == 'disabled', retained = call('HGET', K.node(N), 'data') == 'wanted'})
   end
 end
 
@@ -181,7 +182,7 @@ local ON = {
   end,
   up = function(i)
     local info = i[2]
-    call('HSET', K.node(N), 'booted_at', now, 'agent_version', short(tostring(info.version or ''), 100))
+    call('HSET', K.node(N), 'booted_at', now, 'tries', 0, 'agent_version', short(tostring(info.version or ''), 100))
     if type(info.ip) == 'string' then call('HSET', K.node(N), 'ip', short(info.ip, 100)) end
   end,
   start = on_start,
@@ -191,11 +192,15 @@ local ON = {
       settle_node_state(n)
     end
   end,
+  bare = function()
+    call('HSET', K.node(N), 'data', 'gone')
+    due('pool:' .. n.pool, now)
+  end,
   hold = on_hold,
   bad = function(i)
     for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. short(i[3]), 'lost')) do queues[Q] = true end
     holds = {}
-    if n.state ~= 'leavingpool' then set_node_state(n, 'unusable') end
+    if not ON_ITS_WAY[n.state] and n.state ~= 'deallocated' then set_node_state(n, 'unusable') end
     call('HSET', K.node(N), 'errors', cjson.encode({{code = short(i[2], 100), message = short(i[3])}}))
   end,
 }
@@ -205,7 +210,7 @@ if #recent > 0 then
   call('LPUSH', K.node_recent(N), unpack(recent))
   call('LTRIM', K.node_recent(N), 0, 9)
 end
-if n.running == 0 and (n.state == 'leavingpool' or n.state == 'rebooting') then due('pool:' .. n.pool, now) end
+if n.running == 0 and ON_ITS_WAY[n.state] then due('pool:' .. n.pool, now) end
 if n.state ~= 'running' and n.dirty and (n.state == 'idle' or n.state == 'unusable' or n.state == 'starttaskfailed') then
   -- The pool may have reached its size.
   if call('HGET', K.pool(n.pool), 'allocation') ~= 'steady' then due('pool:' .. n.pool, now) end

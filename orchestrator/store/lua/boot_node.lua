@@ -10,7 +10,9 @@ call('ZREM', K.bell(), n.number .. ':' .. n.boot)
 local old = n.boot
 n.boot, n.seq, n.dirty = old + 1, 0, true
 set_node_state(n, 'starting')
-call('HSET', K.node(n.number), 'boot', n.boot, 'start_task', a.start_task, 'start_info', '', 'errors', '[]', 'ip', a.ip)
+call('HSET', K.node(n.number), 'boot', n.boot, 'start_task', a.start_task, 'start_info', '', 'errors', '[]', 'ip', a.ip,
+  'data', '', 'stopped', '0')
+call('HINCRBY', K.node(n.number), 'tries', 1)
 flush_nodes()
 finish(queues)
 return done(n.boot, old)

@@ -20,7 +20,8 @@ for _, kind in ipairs({'1', '0'}) do
     local id = 'tvm-' .. P .. '_' .. serial .. '-' .. a.stamp
     call('HSET', K.node(N), 'id', id, 'pool', P, 'queue', v[6], 'boot', 0, 'state', 'creating', 'state_at', now,
       'scheduling', 'enabled', 'slots', v[5], 'free', v[5], 'running', 0, 'seq', 0, 'total_run', 0, 'total_ok', 0,
-      'dedicated', kind, 'vm_size', v[7], 'allocated_at', now, 'booted_at', 0, 'ip', '', 'errors', '[]')
+      'dedicated', kind, 'vm_size', v[7], 'allocated_at', now, 'booted_at', 0, 'ip', '', 'errors', '[]', 'data', '',
+      'stopped', '0', 'tries', 0, 'logs', 0)
     call('ZADD', K.pool_nodes(P), N, N)
     call('HSET', K.pool_node_ids(P), string.lower(id), N)
     call('HSET', K.node_names(), N, id .. '|' .. v[1])

@@ -5,11 +5,13 @@ local n = node(a.node)
 if not n then return done(1) end
 local option = call('HGET', K.pool(n.pool), 'deallocation')
 local queues = {}
+if option == 'retaineddata' and n.state ~= 'leavingpool' then await_data(n) end
 set_node_state(n, 'leavingpool')
-if option == 'terminate' or option == 'requeue' or not option then
+if option ~= 'retaineddata' and option ~= 'taskcompletion' then
   queues = empty_node(n, 'node ' .. n.id .. ' was removed from the pool', option or 'requeue')
 end
 flush_nodes()
 local empty = call('EXISTS', K.node_tasks(n.number)) == 0
+  and not (option == 'retaineddata' and call('HGET', K.node(n.number), 'data') == 'wanted')
 finish(queues)
 return done(empty and 1 or 0)

@@ -1,8 +1,8 @@
--- Ends a resize: the counts match, time is up, it was stopped, or the quota is in the way.
--- a: pool, errors (JSON list of what could not be allocated, or false)
+-- Ends a resize when the counts match, or with the errors that the caller found (domain/resize_errors.py).
+-- a: pool, seen (allocation_at that the caller judged), errors (JSON list, or false: go on)
 -- returns {1, allocation}
 local P = a.pool
-local v = call('HMGET', K.pool(P), 'state', 'allocation', 'target_dedicated', 'target_low', 'resize_until')
+local v = call('HMGET', K.pool(P), 'state', 'allocation', 'target_dedicated', 'target_low', 'resize_until', 'allocation_at')
 if not v[1] then return done('gone') end
 if v[2] == 'steady' then return done('steady') end
 local have = {dedicated = 0, low = 0, leaving = 0}
@@ -14,18 +14,13 @@ for _, N in ipairs(call('ZRANGE', K.pool_nodes(P), 0, -1)) do
     have[kind] = have[kind] + 1
   end
 end
-local reached = have.leaving == 0 and have.dedicated == tonumber(v[3]) and have.low == tonumber(v[4])
 local errors
-if reached then errors = '[]'
-elseif a.errors then errors = a.errors
-elseif v[2] == 'stopping' then
-  errors = '[{"code":"ResizeStopped","message":"Desired number of nodes could not be allocated as the resize was stopped"}]'
-elseif now >= tonumber(v[5]) and v[1] == 'active' then
-  errors = '[{"code":"AllocationTimedout","message":"Desired number of nodes could not be allocated before the resize timeout"}]'
-end
+if have.leaving == 0 and have.dedicated == tonumber(v[3]) and have.low == tonumber(v[4]) then errors = '[]'
+-- What was judged may be over: another resize has begun since.
+elseif tonumber(v[6]) == a.seen then errors = a.errors end
 if errors then
   call('HSET', K.pool(P), 'allocation', 'steady', 'allocation_at', now, 'resize_errors', errors)
   return done('steady')
 end
-due('pool:' .. P, v[1] == 'active' and tonumber(v[5]) or now + 1000000)
+due('pool:' .. P, v[1] == 'active' and math.max(tonumber(v[5]), now + 1000000) or now + 1000000)
 return done(v[2])

@@ -423,6 +423,28 @@ def test_a_changed_retention_time_counts_and_deadlines_survive_a_reboot(world):
     assert os.path.exists(longer)
 
 
+def test_a_node_says_so_when_no_tasks_data_is_left_on_it(world):
+    """What ends by its retention time and what somebody deletes; tasks that run count too."""
+    world.start()
+    world.sh("echo x", constraints={"retentionTime": "PT0.2S"})
+    kept = world.sh("echo x", task=2)
+    world.ended(1)
+    world.ended(2)
+    world.sh("sleep 60", task=3)
+    world.push("drain", on=True, retained=True)
+    until(lambda: not os.path.exists(f"{os.path.dirname(kept)}/t1"))
+    world.push("clean", dirs=[[1, "job", 2, "t2"]])
+    until(lambda: not os.path.exists(kept))
+    assert ["bare"] not in world.events()
+
+    world.push("kill", tasks=[[1, 3, 1, "delete"]])
+    world.ended(3)
+    world.push("clean", dirs=[[1, "job", 3, "t3"]])
+
+    world.until_item("bare")
+    assert world.items.count(["bare"]) == 1
+
+
 def test_one_million_times_the_same_task_id_never_shares_a_spawned_tag(world):
     """Tasks that run at once end alone: ending one leaves the processes of others be."""
     world.start()

@@ -165,15 +165,40 @@ class Both:
     def leave(self, node: Node) -> None:
         empty = self.run(self.store.nodes.leave(0, node.number))
         self.model.leave(node)
-        assert empty == (not node.held)
+        waits = self.model.pools[node.pool].deallocation == "retaineddata" and node.data
+        assert empty == (not node.held and not waits)
 
     def forget(self, node: Node) -> None:
         self.run(self.store.nodes.forget(node.number))
         self.model.forget(node)
 
-    def reboot(self, node: Node, option: str) -> None:
-        real = self.code(self.store.nodes.reboot(node.pool, node.id, option))
-        self.agree(real, self.model.reboot(node, option))
+    def drain(self, node: Node, to: str, option: str) -> None:
+        real = self.code(self.store.nodes.drain(node.pool, node.id, to, option))
+        self.agree(real, self.model.drain(node, to, option))
+
+    def stop(self, node: Node) -> None:
+        """What a worker does for a node that is to be deallocated."""
+        self.run(self.store.nodes.stopped(node.number, node.boot))
+        self.model.stop(node)
+
+    def start(self, node: Node) -> None:
+        self.agree(self.code(self.store.nodes.start(node.pool, node.id)), self.model.start(node))
+
+    def switch(self, node: Node, to: str, option: str) -> None:
+        nodes = self.store.nodes
+        asked = nodes.enable(node.pool, node.id) if to == "enabled" else nodes.disable(node.pool, node.id, option)
+        self.agree(self.code(asked), self.model.switch(node, to, option))
+
+    def remove(self, pool_id: str, nodes: list[Node], option: str) -> None:
+        real = self.code(self.store.pools.remove_nodes(pool_id, [node.id for node in nodes], 1000, option))
+        self.agree(real, self.model.remove(pool_id, nodes, option))
+
+    def settle(self, pool_id: str) -> None:
+        """The resize ends, if only because it took too long."""
+        pool = self.run(self.store.pools.get(pool_id))
+        errors = [{"code": "AllocationTimedout", "message": "too long"}]
+        self.run(self.store.pools.settle(pool.number, pool.allocation_at, errors))
+        self.model.pools[pool_id].allocation = "steady"
 
     def report(self, node: Node, *items: list[Any]) -> None:
         """The agent of the node says something, and the engine applies it."""

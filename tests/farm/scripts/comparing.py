@@ -83,11 +83,17 @@ def _wanted(job: Job, number: int) -> dict[str, Any]:
 def _nodes(state: Account, model: Model, whole_messages: bool) -> Iterator[Pair]:
     listed = sorted(int(n) for pool in state.numbers("pools") for n in state.get("pool_nodes", pool=pool))
     yield "nodes", listed, sorted(model.nodes)
+    for number, record in ((p["pool"], r) for p, r in state.all("pool")):
+        pool = model.pools[record["id"]]
+        yield f"pool {number}", (record["allocation"], int(record["target_dedicated"])), (pool.allocation, pool.targets)
     for number, node in model.nodes.items():
         record = state.get("node", node=number)
-        names = ("state", "boot", "free", "total_run", "total_ok")
-        wanted = (node.state, node.boot, node.free, node.total_run, node.total_ok)
+        names = ("state", "scheduling", "boot", "free", "total_run", "total_ok", "stopped")
+        wanted = (
+            node.state, node.scheduling, node.boot, node.free, node.total_run, node.total_ok, int(node.stopped)
+        )  # fmt: skip
         yield f"node {number}", tuple(record[name] for name in names), tuple(str(value) for value in wanted)
+        yield f"whether node {number} waits for data", record["data"] == "wanted", node.data
         held = {(hold.job, hold.task, hold.attempt) for hold in holds_of(state, str(number))}
         yield f"what node {number} holds", held, set(node.held)
         real, model_inbox = _inbox(state, node), node.inbox

@@ -89,6 +89,9 @@ class Node:
     slots: int
     boot: int = 0
     state: str = "creating"
+    scheduling: str = "enabled"
+    data: bool = False  # waits until no task's data is left
+    stopped: bool = False
     seq: int = 0
     total_run: int = 0
     total_ok: int = 0
@@ -100,8 +103,9 @@ class Node:
         return self.slots - sum(slots for slots, _ in self.held.values())
 
     def settle(self) -> None:
-        if self.state in ("idle", "running"):
-            self.state = "running" if self.held else "idle"
+        if self.state in ("idle", "running", "offline"):
+            rest = "idle" if self.scheduling == "enabled" else "offline"
+            self.state = "running" if self.held else rest
 
     def send(self, *message: Any) -> None:
         self.seq += 1
@@ -115,6 +119,8 @@ class Pool:
     fill: str
     state: str = "active"
     deallocation: str = "requeue"
+    allocation: str = "resizing"
+    targets: int = 1000
 
 
 @dataclass
@@ -123,6 +129,26 @@ class Turns:
 
     turn: int = 0
     claim: policy.Claim | None = None
+
+
+ON_ITS_WAY = ("leavingpool", "rebooting", "reimaging", "deallocating")
+HEARS = ("starting", "waitingforstarttask", "starttaskfailed", "idle", "running", "offline")
+BUSY = {
+    "rebooting": "NodeBeingRebooted",
+    "reimaging": "NodeBeingReimaged",
+    "creating": "NodeBeingCreated",
+    "starting": "NodeBeingStarted",
+    "unusable": "NodeStateUnusable",
+}
+
+
+def serves(node: Node) -> bool:
+    return node.state in ("idle", "running") and node.scheduling == "enabled"
+
+
+def unless(node: Node, *states: str) -> str:
+    """The refusal of a call that is for nodes in these states only."""
+    return "" if node.state in states else BUSY.get(node.state, "OperationInvalidForCurrentState")
 
 
 class Model:
@@ -189,10 +215,7 @@ class Model:
             for job in self.jobs.values()
             if job.pool == pool.id
         )
-        nodes = tuple(
-            policy.NodeView(node.number, node.id, node.free, node.state in ("idle", "running"))
-            for node in self.nodes_of(pool.id)
-        )
+        nodes = tuple(policy.NodeView(node.number, node.id, node.free, serves(node)) for node in self.nodes_of(pool.id))
         return policy.Queue(pool.slots, pool.fill, True, turns.turn, turns.claim, jobs, nodes)
 
     def _assign(self, node: Node, assignments: list[policy.Assignment]) -> None:
@@ -273,7 +296,7 @@ class Model:
             return "PoolNotFound"
         if pool.state == "deleting":
             return "PoolBeingDeleted"
-        pool.state, pool.deallocation = "deleting", "requeue"
+        pool.state, pool.deallocation, pool.allocation, pool.targets = "deleting", "requeue", "resizing", 0
         return ""
 
     def forget_pool(self, pool_id: str) -> None:
@@ -286,42 +309,95 @@ class Model:
             return "NodeLeaving"
         queues = self.empty(node, "lost")
         node.boot, node.seq, node.state = node.boot + 1, 0, "starting"
+        node.data = node.stopped = False
         node.inbox.clear()
         self.finish(*queues)
         return ""
 
     def lose(self, node: Node) -> None:
-        if node.state not in ("unknown", "leavingpool", "creating"):
+        if node.state not in ("unknown", "creating", "deallocated"):
             queues = self.empty(node, "lost")
-            node.state = "unknown"
+            node.data = False
+            if node.state not in ON_ITS_WAY:
+                node.state = "unknown"
             self.finish(*queues)
 
     def fail(self, node: Node) -> None:
         if node.state != "leavingpool":
             queues = self.empty(node, "lost")
-            node.state = "unusable"
+            node.state, node.data = "unusable", False
             self.finish(*queues)
 
     def leave(self, node: Node) -> None:
         option = self.pools[node.pool].deallocation
+        if option == "retaineddata" and node.state != "leavingpool":
+            self._await_data(node)
         node.state = "leavingpool"
         queues = self.empty(node, option) if option in ("requeue", "terminate") else set()
         self.finish(*queues)
+
+    def remove(self, pool_id: str, nodes: list[Node], option: str) -> str:
+        pool = self.pools[pool_id]
+        if pool.state == "deleting":
+            return "PoolBeingDeleted"
+        if pool.allocation != "steady":
+            return "PoolBeingResized"
+        if any(node.pool != pool_id for node in nodes):
+            return "NodeNotFound"
+        for node in nodes:
+            if node.state != "leavingpool":
+                pool.targets -= 1
+                if option == "retaineddata":
+                    self._await_data(node)
+                node.state = "leavingpool"
+        pool.allocation, pool.deallocation = "resizing", option
+        return ""
 
     def forget(self, node: Node) -> None:
         queues = self.empty(node, "lost")
         del self.nodes[node.number]
         self.finish(*queues)
 
-    def reboot(self, node: Node, option: str) -> str:
-        busy = {"rebooting": "NodeBeingRebooted", "creating": "NodeBeingCreated", "starting": "NodeBeingStarted"}
-        if node.state in busy:
-            return busy[node.state]
-        if node.state not in ("idle", "running", "starttaskfailed", "unusable"):
-            return "OperationInvalidForCurrentState"
-        queues = self.empty(node, option) if option != "taskcompletion" else set()
-        node.state = "rebooting"
+    def drain(self, node: Node, to: str, option: str) -> str:
+        broken = () if to == "deallocating" else ("starttaskfailed", "unusable")
+        refused = unless(node, "idle", "running", *broken)
+        if refused:
+            return refused
+        if option == "retaineddata":
+            self._await_data(node)
+        queues = self.empty(node, option) if option in ("requeue", "terminate") else set()
+        node.state = to
         self.finish(*queues)
+        return ""
+
+    def _await_data(self, node: Node) -> None:
+        node.data = node.boot > 0 and node.state in HEARS
+        if node.data:
+            node.send("drain", True)
+
+    def stop(self, node: Node) -> None:
+        if node.state == "deallocating":
+            queues = self.empty(node, "lost")
+            node.state, node.data, node.stopped = "deallocated", False, True
+            self.finish(*queues)
+
+    def start(self, node: Node) -> str:
+        refused = unless(node, "deallocated")
+        if not refused:
+            node.state = "starting"
+        return refused
+
+    def switch(self, node: Node, to: str, option: str) -> str:
+        """Disable or enable scheduling."""
+        refused = unless(node, "idle", "running", "offline", "starttaskfailed")
+        if refused or node.scheduling == to:
+            return refused or "NodeAlreadyInTargetSchedulingState"
+        node.scheduling = to
+        if to == "disabled" and option != "taskcompletion":
+            self._end_tasks(node, None, option)
+        node.send("drain", to == "disabled")
+        node.settle()
+        self.finish(node.pool)
         return ""
 
     # -- reports of agents ----------------------------------------------------------------------------------------
@@ -346,10 +422,12 @@ class Model:
                     if again:
                         node.send("kill", tuple((*held, "requeue") for held in again))
                     elif item[1] < node.seq:
-                        node.send("drain", False)
+                        node.send("drain", node.scheduling == "disabled")
+                case "bare":
+                    node.data = False
                 case "bad":
                     queues |= self.empty(node, "lost")
-                    if node.state != "leavingpool":
+                    if node.state not in (*ON_ITS_WAY, "deallocated"):
                         node.state = "unusable"
         self.finish(*queues)
 
@@ -361,7 +439,6 @@ class Model:
         if not found:
             return
         job, task = found
-        node.total_run += 1
         outcome = outcome_of(exit_code, fail[0] if fail else None)
         limit = job.max_retry if task.max_retry is None else task.max_retry
         again = conclude(outcome, exit_code, retries=task.retries, max_retry=limit).retry
@@ -369,6 +446,7 @@ class Model:
             task.retries += 1
             self._put_back(task)
             return
+        node.total_run += 1
         if exit_code == 0 and not fail:
             node.total_ok += 1
         missing = "Unknown" if exit_code is None else ""
@@ -448,11 +526,12 @@ class Model:
             job.state = {"disabling": "disabled", "terminating": "completed"}.get(job.state, job.state)
         self.finish(job.pool)
 
-    def _end_tasks(self, node: Node, job: Job, how: str) -> None:
+    def _end_tasks(self, node: Node, job: Job | None, how: str) -> None:
+        """End what runs there, of one job if one is given; the slots stay taken until the agent says it is over."""
         killed = []
         for held in sorted(node.held):
             found = self.runs(held, node)
-            if found and held[0] == job.number:
+            if found and (job is None or held[0] == job.number):
                 self.take_away(*found, how)
                 killed.append((*held, how))
         if killed:

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.farm.scripts.both import CONDITIONS, POOLS, Both
-from tests.farm.scripts.model import PATIENCE, Job, Node, Task
+from tests.farm.scripts.model import ON_ITS_WAY, PATIENCE, Job, Node, Task
 
 TASK_IDS = ["a", "b", "B", "c", "d", "e", "1", "01", "002", "2", "3", "4", "-1"]
 PARENTS = ["a", "a", "b", "1", "ghost"]
 SPANS = [(1, 2), (2, 4), (3, 3), (-1, 1)]
 COMMANDS = ["disable", "enable", "move", "all", "terminate", "delete"]
-WAYS_DOWN = ["lose", "fail", "boot", "bad", "reboot", "reboot", "leave", "forget"]
+WAYS_DOWN = ["lose", "fail", "boot", "bad", "drain", "drain", "leave", "forget"]
+DRAINS = ["rebooting", "reimaging", "deallocating"]
+OPTIONS = ["requeue", "terminate", "taskcompletion", "retaineddata"]
 MOST_JOBS, MOST_NODES, MOST_TASKS = 4, 5, 14
 NEW_TASK = st.fixed_dictionaries(
     {
@@ -283,15 +285,42 @@ class Histories(RuleBasedStateMachine):
                 return
             case "bad":
                 self.both.report(node, ["bad", "DiskFull", "no space"])
-            case "reboot":
-                options = ["requeue", "terminate", "taskcompletion"]
-                self.both.reboot(node, data.draw(st.sampled_from(options), label="option"))
+            case "drain":
+                to = data.draw(st.sampled_from(DRAINS), label="to")
+                self.both.drain(node, to, data.draw(st.sampled_from(OPTIONS), label="option"))
             case "forget":
                 self.both.leave(node)
                 self.both.compare()
                 self.both.forget(node)
             case _:
                 getattr(self.both, what)(node)
+        self.after()
+
+    @precondition(lambda self: self.model.nodes)
+    @rule(data=st.data(), to=st.sampled_from(["disabled", "disabled", "enabled"]), option=st.sampled_from(OPTIONS[:3]))
+    def a_node_is_taken_out_of_scheduling_or_put_back(self, data, to, option):
+        self.both.switch(self.a_node(data), to, option)
+        self.after()
+
+    @precondition(lambda self: self.model.nodes)
+    @rule(data=st.data(), sure=st.integers(0, 2), option=st.sampled_from(OPTIONS))
+    def chosen_nodes_are_removed(self, data, sure, option):
+        first = self.a_node(data)
+        if sure == 2:
+            self.both.settle(first.pool)
+        others = [node for node in self.model.nodes.values() if data.draw(st.booleans(), label="too")]
+        self.both.remove(first.pool, [first, *others], option)
+        self.after()
+
+    @precondition(lambda self: any(node.state in ON_ITS_WAY or node.data for node in self.model.nodes.values()))
+    @rule(data=st.data(), what=st.sampled_from(["bare", "boot", "stop", "start", "leave"]))
+    def a_node_on_its_way_goes_on(self, data, what):
+        going = [n for n in self.model.nodes.values() if n.state in (*ON_ITS_WAY, "deallocated") or n.data]
+        node = data.draw(st.sampled_from(going), label="node")
+        if what == "bare":
+            self.both.report(node, ["bare"])
+        else:
+            getattr(self.both, what)(node)
         self.after()
 
     @precondition(lambda self: any(node.state in ("starting", "unknown") for node in self.model.nodes.values()))

@@ -38,6 +38,12 @@ NEW_NAMES = {
     "TaskAddParameter": "BatchTaskCreateOptions",
     "TaskUpdateParameter": "BatchTask!",
     "NodeRebootParameter": "BatchNodeRebootOptions",
+    "NodeReimageParameter": "BatchNodeReimageOptions",
+    "NodeDisableSchedulingParameter": "BatchNodeDisableSchedulingOptions",
+    "NodeRemoveParameter": "BatchNodeRemoveOptions",
+    "UploadBatchServiceLogsConfiguration": "UploadBatchServiceLogsOptions",
+    "UploadBatchServiceLogsResult": "UploadBatchServiceLogsResult",
+    "BatchNodeDeallocateOptions": "BatchNodeDeallocateOptions",
     "CloudPool": "BatchPool",
     "CloudJob": "BatchJob",
     "CloudTask": "BatchTask",
@@ -132,9 +138,15 @@ def known(model, body, at):
     return picked
 
 
+YOUNGER = {"node_logs": "6.1", "node_deallocate": "20.0"}
+"""Requests that older api-versions do not have."""
+
+
 def requests_of(at):
     """Per kind a body as complete as that version allows."""
     for kind, request in REQUESTS.items():
+        if at < YOUNGER.get(kind, "3.0"):
+            continue
         body = OLD[kind] if at < "5.0" and kind in OLD else known(request.model, LOADED[kind], at)
         if kind in ("schedule_patch", "schedule_update"):
             body = {name: value for name, value in body.items() if name != "id"}
@@ -186,13 +198,14 @@ def answers():
         "modifiedUs": 1_767_323_045_123_456,
         "mode": 33188,
     }
+    yield "node_logs_result", {"virtualDirectoryName": "farm/p/n/guid", "numberOfFilesUploaded": 2}
     yield "node_file", present.file_object(entry, f"{BASE}/pools/p/nodes/n/files/wd%2Fa%20b.txt")
     yield "task_add_result", present.added_object(Added("t", "", 1_767_323_045_123_456), "job-1", BASE)
     yield "task_add_result", present.refused_object("t", "TaskExists", "there", {"PropertyName": "id"})
 
 
 ABSENT = {
-    "2.0.1": {"task_counts", "node_counts", "image"},
+    "2.0.1": {"task_counts", "node_counts", "image", "node_logs_result"},
     "14.2.0": {"node_agent_sku"},
     "15.1.0": {"node_agent_sku"},
 }

@@ -11,6 +11,7 @@ from agent.contract.boot import Boot
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import NewTask
 from orchestrator.domain.tokens import read_node_token
+from orchestrator.storage.containers import NODE_LOGS
 from orchestrator.workers.nodes import reconcile, sweep_strays
 
 FOREIGN = Boot(
@@ -161,6 +162,75 @@ async def test_a_node_leaves_when_its_tasks_are_done_if_that_was_wanted(context)
     assert (await context.store.tasks.get("j", "t")).state == "active"
 
 
+async def test_a_node_is_deallocated_when_nothing_runs_there_and_started_when_asked(context):
+    pool = await add_pool(context, "p", 1)
+    await reconcile(context, pool.number)
+    node = await running_task(context, pool)
+    await context.store.nodes.drain("p", node.id, "deallocating", "taskcompletion")
+
+    await reconcile(context, pool.number)
+    assert await states(context, pool) == {node.number: "deallocating"}
+
+    context.driver.dead = {node.number}
+    await reconcile(context, pool.number)
+    assert await states(context, pool) == {node.number: "deallocated"}
+    assert await context.store.access.granted() == set()
+    assert (await context.store.tasks.get("j", "t")).state == "active"
+
+    await reconcile(context, pool.number)
+    await sweep_strays(context, 0)
+    assert await states(context, pool) == {node.number: "deallocated"}
+
+    await context.store.nodes.start("p", node.id)
+    await reconcile(context, pool.number)
+    (node,) = await context.store.nodes.of_pool(pool.number)
+    assert (node.state, node.boot, node.stopped) == ("starting", 2, False)
+    assert context.driver.boots[node.number].boot == 2
+
+
+async def test_a_node_that_is_started_again_and_again_and_never_speaks_is_given_up_with_its_logs(context):
+    pool = await add_pool(context, "p", 1)
+    for boot in range(1, 4):
+        await reconcile(context, pool.number)
+        assert await states(context, pool) == {1: "starting"}
+        await context.store.nodes.lose(1, boot)
+    context.driver.broken = {1: "whatever"}
+
+    await reconcile(context, pool.number)
+
+    node = await context.store.nodes.by_number(1)
+    assert (node.state, node.errors[0]["code"], node.silent) == ("unusable", "NodeNotResponding", True)
+    storage = context.containers.storage
+    assert [blob.name for blob in (await storage.blobs(NODE_LOGS)).blobs] == ["1/agent.out"]
+
+    context.driver.broken = {}
+    await context.store.pools.remove_nodes("p", [node.id], 900_000_000)
+    await reconcile(context, pool.number)
+    assert await states(context, pool) == {}
+    assert (await storage.blobs(NODE_LOGS)).blobs == []
+
+
+async def test_a_removal_that_the_driver_cannot_do_ends_with_the_reason(context):
+    pool = await add_pool(context, "p", 3)
+    await reconcile(context, pool.number)
+    first, second, _ = await context.store.nodes.of_pool(pool.number)
+    context.driver.broken = {1: "RemoveNodesFailed"}
+    await context.store.pools.remove_nodes("p", [first.id, second.id.upper(), second.id], 0)
+
+    await reconcile(context, pool.number)
+
+    pool = await context.store.pools.get("p")
+    assert await states(context, pool) == {1: "leavingpool", 3: "starting"}
+    assert (pool.allocation, pool.target_dedicated) == ("steady", 1)
+    assert pool.resize_errors == [
+        {
+            "code": "RemoveNodesFailed",
+            "message": "1 dedicated nodes could not be removed",
+            "values": [{"name": first.id, "value": "it would not go"}],
+        }
+    ]
+
+
 async def test_a_deleted_pool_leaves_nothing(context):
     pool = await add_pool(context, "p", 2)
     await reconcile(context, pool.number)
@@ -225,11 +295,11 @@ async def test_two_workers_at_once_make_no_node_twice(context):
     assert len(nodes) == len(context.driver.boots) == 5
 
 
-@pytest.mark.parametrize("state", ["starting", "idle", "offline", "starttaskfailed", "rebooting"])
+@pytest.mark.parametrize("state", ["starting", "idle", "offline", "starttaskfailed", "rebooting", "reimaging"])
 async def test_a_node_whose_agent_is_known_to_be_dead_starts_anew_without_being_waited_for(context, state):
     pool = await add_pool(context, "p", 2)
     await reconcile(context, pool.number)
-    await context.store.redis.hset(context.store.keys("node", node=1), mapping={"state": state, "running": 1})
+    await context.store.redis.hset(context.store.keys("node", node=1), mapping={"state": state, "data": "wanted"})
     context.driver.dead = {1}
 
     await reconcile(context, pool.number)

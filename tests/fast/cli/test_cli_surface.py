@@ -32,6 +32,7 @@ def test_the_commands_are_those_that_were_promised():
     promised = """up down status logs run doctor
         pool create,pool list,pool show,pool resize,pool delete,
         pool autoscale enable,pool autoscale disable,pool autoscale evaluate,node list,node show,node reboot,
+        node reimage,node remove,node disable,node enable,node deallocate,node start,node logs,
         job submit,job list,job show,job wait,job delete,job prune,
         schedule add,schedule list,schedule show,schedule jobs,
         schedule enable,schedule disable,schedule terminate,schedule delete,
@@ -44,7 +45,8 @@ def test_the_commands_are_those_that_were_promised():
 
 
 PRINTS = """status,logs,run,doctor,pool list,pool show,pool autoscale enable,pool autoscale disable,
-    pool autoscale evaluate,node list,node show,job submit,job list,job show,job prune,
+    pool autoscale evaluate,node list,node show,node reboot,node reimage,node remove,
+    node disable,node enable,node deallocate,node start,node logs,job submit,job list,job show,job prune,
     schedule add,schedule list,schedule show,schedule jobs,
     task list,task show,task why,package list,storage ls,storage url,key show,key regenerate"""
 

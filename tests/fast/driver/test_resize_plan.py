@@ -68,6 +68,29 @@ def test_a_reboot_waits_for_what_still_runs() -> None:
     assert plan(a_pool(3, allocation="steady"), [busy, free, wiped], PLENTY).restart == (free, wiped)
 
 
+def test_a_reboot_waits_for_data_that_is_retained() -> None:
+    waits, over = replace(a_node(1, "rebooting"), awaits_data=True), a_node(2, "deallocating")
+    busy = a_node(3, "deallocating", running=1)
+
+    decided = plan(a_pool(3, allocation="steady"), [waits, over, busy], PLENTY)
+
+    assert (decided.restart, decided.stop) == ((), (over,))
+
+
+def test_only_a_deallocated_node_that_is_to_start_is_booted() -> None:
+    rests, starts = replace(a_node(1, "deallocated"), stopped=True), replace(a_node(2, "starting"), stopped=True)
+
+    assert plan(a_pool(3, allocation="steady"), [rests, starts, a_node(3, "starting")], PLENTY).restart == (starts,)
+
+
+def test_a_node_that_never_spoke_is_not_started_for_ever() -> None:
+    again, hopeless = replace(a_node(1, "unknown"), tries=2), replace(a_node(2, "unknown"), tries=3)
+
+    decided = plan(a_pool(2, allocation="steady"), [again, hopeless], PLENTY)
+
+    assert (decided.restart, decided.give_up) == ((again,), (hopeless,))
+
+
 def test_the_cheapest_nodes_go_first_and_of_equal_ones_the_youngest() -> None:
     nodes = [
         a_node(1, "running", running=3),
@@ -77,12 +100,13 @@ def test_the_cheapest_nodes_go_first_and_of_equal_ones_the_youngest() -> None:
         a_node(5, "starting"),
         a_node(6, "unusable"),
         a_node(7, "offline"),
+        a_node(8, "deallocated"),
     ]
 
-    order = [numbers(plan(a_pool(target), nodes, PLENTY).remove) for target in range(6, -1, -1)]
+    order = [numbers(plan(a_pool(target), nodes, PLENTY).remove) for target in range(7, -1, -1)]
 
-    assert order[-1] == [6, 7, 5, 4, 3, 2, 1]
-    assert order == [order[-1][:count] for count in range(1, 8)]
+    assert order[-1] == [6, 8, 7, 5, 4, 3, 2, 1]
+    assert order == [order[-1][:count] for count in range(1, 9)]
 
 
 def test_surplus_of_one_kind_never_costs_the_other_kind() -> None:

@@ -25,6 +25,8 @@ WIRE_STATES = {
         "unknown",
         "preempted",
         "leavingpool",
+        "deallocating",
+        "deallocated",
     },
 }
 

@@ -40,8 +40,6 @@ UNBUILT = [
     ),
     ("pool_patch", {"vmSize": "standard_a1"}, "vmSize"),
     ("pool_patch", {"taskSlotsPerNode": 2}, "taskSlotsPerNode"),
-    ("pool_resize", {"targetDedicatedNodes": 1, "nodeDeallocationOption": "retainedData"}, "nodeDeallocationOption"),
-    ("node_reboot", {"nodeRebootOption": "retaineddata"}, "nodeRebootOption"),
     ("job_add", small_job(jobManagerTask={"id": "m", "commandLine": "x"}), "jobManagerTask"),
     ("job_add", small_job(jobPreparationTask={"commandLine": "x"}), "jobPreparationTask"),
     ("job_add", small_job(jobReleaseTask={"commandLine": "x"}), "jobReleaseTask"),

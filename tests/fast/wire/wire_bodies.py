@@ -183,6 +183,19 @@ LOADED = {
     },
     "node_user_update": {"password": "secret!", "expiryTime": "2030-01-02"},
     "node_reboot": {"nodeRebootOption": "taskCompletion"},
+    "node_reimage": {"nodeReimageOption": "retainedData"},
+    "node_deallocate": {"nodeDeallocateOption": "Terminate"},
+    "node_disable": {"nodeDisableSchedulingOption": "taskCompletion"},
+    "node_remove": {
+        "nodeList": ["tvm-1_1-x", "tvm-1_2-x"],
+        "resizeTimeout": "PT10M",
+        "nodeDeallocationOption": "retainedData",
+    },
+    "node_logs": {
+        "containerUrl": "https://files.example/logs?sig=a",
+        "startTime": "2026-01-02T03:04:05.0000000Z",
+        "endTime": "2026-01-02T04:04:05.0000000Z",
+    },
 }
 
 

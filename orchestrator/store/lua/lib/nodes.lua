@@ -116,3 +116,33 @@ local function release(n, J, T, attempt, slots)
   n.free, n.running, n.dirty = n.free + slots, n.running - 1, true
   settle_node_state(n)
 end
+
+-- The node that a.pool_id and a.node_id name; or nil and the refusal.
+local function named_node()
+  local P = call('HGET', K.pool_ids(), string.lower(a.pool_id))
+  if not P then return nil, refuse('PoolNotFound') end
+  local N = call('HGET', K.pool_node_ids(P), string.lower(a.node_id))
+  if not N then return nil, refuse('NodeNotFound', 'The specified node does not exist: ' .. a.node_id) end
+  return node(tonumber(N))
+end
+
+-- The refusal of a call that is for nodes in these states only, or nil (spec/behaviour.md, 4).
+local NODE_BUSY = {creating = 'NodeBeingCreated', starting = 'NodeBeingStarted', waitingforstarttask = 'NodeBeingStarted',
+  rebooting = 'NodeBeingRebooted', reimaging = 'NodeBeingReimaged', unusable = 'NodeStateUnusable'}
+local function unless(n, states)
+  if states[n.state] then return nil end
+  return refuse(NODE_BUSY[n.state] or 'OperationInvalidForCurrentState', 'The node is ' .. n.state)
+end
+
+-- States of nodes that somebody has sent away: they only wait until nothing keeps them.
+local ON_ITS_WAY = {leavingpool = true, rebooting = true, reimaging = true, deallocating = true}
+
+-- retaineddata (spec/behaviour.md, 4): the agent is to say when no task's data is left (`bare`). A node whose
+-- agent will not answer is not waited for. To be called while the node is still in its old state.
+local AGENT_HEARS = {starting = true, waitingforstarttask = true, starttaskfailed = true, idle = true, running = true,
+  offline = true}
+local function await_data(n)
+  local hears = n.boot > 0 and AGENT_HEARS[n.state]
+  call('HSET', K.node(n.number), 'data', hears and 'wanted' or 'gone')
+  if hears then send(n, {kind = 'drain', on = true, retained = true}) end
+end

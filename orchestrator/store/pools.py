@@ -114,7 +114,7 @@ class Pools(Part):
         """Take up to 100 chosen nodes out of the pool; its targets shrink with them.
 
         Raises:
-            Refused: PoolNotFound, PoolBeingDeleted, PoolBeingResized, NodeNotFound.
+            Refused: PoolNotFound, PoolBeingDeleted, OperationNotValidOnPool, PoolBeingResized, NodeNotFound.
         """
         (number,) = await self.call(
             "remove_nodes", id=id, nodes=nodes, timeout=timeout_us, deallocation=deallocation, expect=expect or 0

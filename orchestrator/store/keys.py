@@ -1,8 +1,8 @@
 """Every Redis key of an account: name, type, owner, lifetime. No other module spells a key.
 
 Numbers in names: `job` J, `task` T, `node` N, `pool` P, `queue` Q, `schedule` S,
-`slots` s, `prio` the job priority. A *queue* belongs to a pool id: it outlives the pool
-and collects the ready tasks of all jobs that name that id.
+`slots` s, `prio` the job priority, `container` the number of a container of blobs.
+A *queue* belongs to a pool id: it outlives the pool and collects the ready tasks of all jobs that name that id.
 
 The Lua scripts get the same names as functions of a table `K`, generated here,
 so that a key is spelled once for both languages.
@@ -26,7 +26,9 @@ class Key:
 TABLE: dict[str, Key] = {
     "meta": Key("meta", "hash", "schema, redis_version, run_id", "account"),
     "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
-    "seq": Key("seq", "hash", "last number given to pool, job, node, queue, schedule, application, package", "account"),
+    "seq": Key(
+        "seq", "hash", "last number given to pool, job, node, queue, schedule, package, container, ...", "account"
+    ),
     "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
     "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
     "bad_reports": Key("bad_reports", "list", "reports that could not be read, newest 100", "account"),
@@ -84,6 +86,26 @@ TABLE: dict[str, Key] = {
     "dep_orphans": Key("job:{job}:orphans", "set", "`c|id`, `r|range`: lists that may still name deleted tasks", "job"),
     "dep_todo": Key("job:{job}:todo", "list", "dependency work left over by a full script", "until done"),
     "applications": Key("applications", "hash", "lower-case application id -> JSON record", "application"),
+    "containers": Key("containers", "hash", "container name -> JSON: number, etag, modified, metadata", "container"),
+    "container_names": Key("container_names", "zset", "names of containers, all scored 0", "container"),
+    "blobs": Key("container:{container}:blobs", "hash", "blob name -> packed record", "blob"),
+    "blob_names": Key("container:{container}:names", "zset", "names of blobs, all scored 0", "blob"),
+    "blob_pieces": Key("container:{container}:pieces", "hash", "content id -> packed pieces of a blob of many", "blob"),
+    "stagings": Key(
+        "container:{container}:stagings", "zset", "digests of fence and name, by time of the last block", "staging"
+    ),
+    "staged": Key(
+        "container:{container}:staged:{staging}", "hash", "block id -> packed size, object; '' -> version", "staging"
+    ),
+    "uploads": Key("uploads", "hash", "object -> packed facts of its multipart upload", "until it ends"),
+    "drafts": Key(
+        "drafts",
+        "zset",
+        "`o<object>` and `u<object>` (its upload) being written, by time",
+        "until referred to or doomed",
+    ),
+    "doomed": Key("doomed", "zset", "drafts given up; `o`, `l<list>`, `c<container>` let go; by time", "until deleted"),
+    "doomed_lists": Key("doomed_lists", "hash", "list -> packed names of objects", "until deleted"),
 }
 
 

@@ -12,11 +12,13 @@ from orchestrator.store.applications import Applications
 from orchestrator.store.autoscale import Autoscale
 from orchestrator.store.base import Limits
 from orchestrator.store.bells import Bells
+from orchestrator.store.blobs import Blobs
 from orchestrator.store.host import Host
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.measuring import Measuring
 from orchestrator.store.nodes import Nodes
+from orchestrator.store.objects import Objects
 from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.scripts import Scripts
@@ -50,6 +52,7 @@ class Store:
         self.autoscale = Autoscale(*parts).attach(self.pools)
         self.measuring = Measuring(*parts)
         self.applications = Applications(*parts)
+        self.blobs, self.objects = Blobs(*parts), Objects(*parts)
         self.work, self.host = Work(*parts), Host(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)
 

@@ -8,10 +8,10 @@ farm: what changes while it reads looks like a problem.
 
 from redis.asyncio import Redis
 
-from orchestrator.store.invariants import dependencies, nodes, ownership, queues, tasks
+from orchestrator.store.invariants import blobs, dependencies, nodes, ownership, queues, tasks
 from orchestrator.store.invariants.reading import read
 
-CHECKS = (ownership.problems, tasks.problems, nodes.problems, queues.problems, dependencies.problems)
+CHECKS = (ownership.problems, tasks.problems, nodes.problems, queues.problems, dependencies.problems, blobs.problems)
 
 
 async def check(redis: Redis, account: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from orchestrator.store.invariants import blobs
 from orchestrator.store.invariants.reading import Account, Name
 from orchestrator.store.keys import TABLE
 
@@ -25,6 +26,7 @@ def _keys(state: Account) -> Iterator[str]:
         "node": {number for pool in state.numbers("pools") for number in state.get("pool_nodes", pool=pool)},
         "schedule": set(state.get("schedules")),
         "queue": set(state.get("queue_ids").values()),
+        "container": blobs.known(state),
     }
     for key, name in state.names.items():
         if name is None:

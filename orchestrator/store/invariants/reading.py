@@ -11,10 +11,13 @@ from redis.asyncio import Redis
 from orchestrator.store import packing
 from orchestrator.store.keys import TABLE, prefix
 
-PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[1-9]\d*|0"}
+PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[1-9]\d*|0", "staging": r"[0-9a-f]{40}"}
 """What may stand for a parameter in a key's name; the others are numbers."""
 
-PACKED = ("task_states", "task_failures", "task_stories")
+PACKED = (
+    *("task_states", "task_failures", "task_stories"),
+    *("blobs", "blob_pieces", "staged", "uploads", "doomed_lists"),
+)
 """Hashes whose values are msgpack, not text."""
 
 

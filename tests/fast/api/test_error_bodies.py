@@ -15,6 +15,8 @@ from orchestrator.domain.errors import Refused, Unavailable
 
 ORCHESTRATOR = Path(errors.__file__).parents[1]
 INTERNAL = {"Changed", "NodeLeaving", "PortsUsedUp"}  # told to workers and engine, never to a client
+# Of the index of blobs: the storage makes errors of its own of them, and the Blob protocol has statuses for those.
+BLOBS = {"ContainerAlreadyExists", "ContainerNotFound", "InvalidBlobOrBlock", "DraftLost"}
 MANAGEMENT = set(calls._STATUS)  # a plane with bodies of its own
 
 
@@ -78,4 +80,4 @@ def test_every_code_that_is_refused_with_anywhere_has_a_status():
         for path in files:
             refused |= set(re.findall(pattern, path.read_text()))
     assert len(refused) > 40
-    assert refused - set(errors.STATUS) - INTERNAL - MANAGEMENT == set()
+    assert refused - set(errors.STATUS) - INTERNAL - BLOBS - MANAGEMENT == set()

@@ -18,10 +18,8 @@ from azure.storage.blob import BlobBlock, ContainerClient, ExponentialRetry
 
 from agent.api import GiveBack, Stopped
 from agent.failures import PRE, UPLOAD, Failed, failure
+from agent.http import SUPERSEDED
 from agent.settings import Settings
-
-SUPERSEDED = "SupersededAttempt"
-"""Error code of the farm's own containers for an attempt that counts no more (docs/architecture.md)."""
 
 _MOST_BLOCKS = 49_000  # the service takes 50,000 per blob
 

@@ -15,16 +15,16 @@ from typing import Any, Protocol
 
 import httpx
 
-from agent.api import Patience, Stopped
+from agent import direct
+from agent.api import Patience
 from agent.couriers import CourierError
 from agent.failures import CODES, PRE, Failed, failure
+from agent.http import Broken, check, fill, transport
 from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_MODE = 0o770
-_CHUNK = 1 << 18
-_RETRIED = {408, 429, 500, 502, 503, 504}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -32,14 +32,6 @@ class Creates(Protocol):
     """Opens a new file for writing below a directory (couriers.Courier)."""
 
     def create(self, directory: str, path: str, mode: int) -> int: ...
-
-
-class Broken(Exception):
-    """A download step failed in a way that may pass. `timed_out`: silence or no connection."""
-
-    def __init__(self, message: str, timed_out: bool) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
 
 
 class Inputs:
@@ -83,10 +75,13 @@ class Inputs:
     def _bring_file(self, entry: dict, directory: str, creates: Creates, stop: threading.Event) -> None:
         url, path = entry["url"], entry["path"]
         with _file(creates, directory, path, entry, url) as fd, _told(path, url):
-            self.download(url, fd, stop)
+            self.download(url, fd, stop, bool(entry.get("direct")))
 
-    def download(self, url: str, fd: int, stop: threading.Event) -> None:
+    def download(self, url: str, fd: int, stop: threading.Event, past_the_api: bool = False) -> None:
         """Fill an open file from a URL, in parallel parts where it is large and the server can.
+
+        Args:
+            past_the_api: it is a blob of the farm's own that the object store gives by itself.
 
         Raises:
             Failed, Stopped, OSError (of the file)
@@ -94,8 +89,9 @@ class Inputs:
         patience = Patience(self._settings.http_backoff_s, stop)
         for left in range(self._settings.http_attempts, 0, -1):
             try:
-                parts = self._whole(url, fd, stop)
-                if parts:
+                if past_the_api:
+                    direct.download(self._client, self._settings, url, fd, stop)
+                elif parts := self._whole(url, fd, stop):
                     self._in_parts(url, fd, *parts, stop)
                 return
             except Broken as problem:
@@ -107,13 +103,13 @@ class Inputs:
     def _whole(self, url: str, fd: int, stop: threading.Event) -> tuple[int, str] | None:
         """Fetch in one stream; or, for a large file, only learn its size and tag for fetching in parts."""
         os.ftruncate(fd, 0)
-        with _transport(), self._client.stream("GET", url) as response:
-            _check(response)
+        with transport(), self._client.stream("GET", url) as response:
+            check(response)
             length = int(response.headers.get("content-length", 0))
             ranged = response.headers.get("accept-ranges") == "bytes" and "content-encoding" not in response.headers
             if ranged and length > self._settings.parallel_above_bytes:
                 return length, response.headers.get("etag", "")
-            self._fill(response, fd, 0, stop)
+            fill(response, fd, 0, stop)
         return None
 
     def _in_parts(self, url: str, fd: int, length: int, tag: str, stop: threading.Event) -> None:
@@ -136,26 +132,17 @@ class Inputs:
         patience = Patience(self._settings.http_backoff_s, stop)
         for left in range(self._settings.http_attempts, 0, -1):
             try:
-                with _transport(), self._client.stream("GET", url, headers=headers) as response:
-                    _check(response)
+                with transport(), self._client.stream("GET", url, headers=headers) as response:
+                    check(response)
                     if response.status_code != 206:
                         raise Broken("the file changed while it was fetched", False)
-                    if self._fill(response, fd, start, stop) == end - start:
+                    if fill(response, fd, start, stop) == end - start:
                         return
                     raise Broken("a part came short", False)
             except Broken:
                 if left == 1:
                     raise
             patience.wait()
-
-    def _fill(self, response: httpx.Response, fd: int, position: int, stop: threading.Event) -> int:
-        written = 0
-        for chunk in response.iter_bytes(_CHUNK):
-            if stop.is_set():
-                raise Stopped
-            _write(fd, chunk, position + written)
-            written += len(chunk)
-        return written
 
     def _bring_container(self, entry: dict, directory: str, creates: Creates, stop: threading.Event) -> None:
         # azure.storage.blob takes a third of a second to import, and most nodes never need it
@@ -167,7 +154,10 @@ class Inputs:
             for name in container.names(entry.get("prefix") or ""):
                 path = f"{target}/{name}" if target else name
                 with _told(path, url), _file(creates, directory, path, entry, url) as fd:
-                    container.download(name, fd, stop)
+                    if entry.get("direct"):
+                        self.download(direct.blob_url(url, name), fd, stop, True)
+                    else:
+                        container.download(name, fd, stop)
 
 
 @contextmanager
@@ -200,35 +190,6 @@ def _told(path: str, url: str) -> Iterator[None]:
     except OSError as error:
         code = "DiskFull" if error.errno in _FULL else "ResourceFileWriteFailed"
         raise Failed(failure(PRE, code, str(error), FilePath=path, HttpUrl=bare(url))) from error
-
-
-@contextmanager
-def _transport() -> Iterator[None]:
-    try:
-        yield
-    except (httpx.TimeoutException, httpx.ConnectError) as error:
-        raise Broken(f"no answer: {type(error).__name__}", True) from error
-    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
-        raise Broken(f"broken off: {type(error).__name__}", False) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise Failed(failure(PRE, "BlobDownloadMiscError", f"not a usable URL: {type(error).__name__}")) from error
-
-
-def _check(response: httpx.Response) -> None:
-    status = response.status_code
-    if response.is_success:
-        return
-    if status in _RETRIED:
-        raise Broken(f"the server answered {status}", False)
-    code = {404: "BlobNotFound", 401: "BlobAccessDenied", 403: "BlobAccessDenied"}.get(status, "BlobDownloadMiscError")
-    raise Failed(failure(PRE, code, f"the server answered {status}"))
-
-
-def _write(fd: int, data: bytes, position: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, position)
-        view, position = view[written:], position + written
 
 
 def bare(url: str) -> str:

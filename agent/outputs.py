@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from agent import globs
 from agent.couriers import CourierError
+from agent.direct import DirectContainer
 from agent.failures import CODES, UPLOAD, Failed, Failure, failure
 from agent.inputs import bare
 from agent.settings import Settings
@@ -75,7 +76,7 @@ class Sending:
     ) -> None:
         self._settings, self._root, self._directory = settings, root, directory
         self._opens, self._mark, self._stop = opens, mark, stop
-        self._staged: list[tuple[Any, str, list[str], dict[str, str], str]] = []
+        self._staged: list[tuple[Any, str, Any, dict[str, str], str]] = []
         self._failures: list[Failure] = []
 
     def stage(self, entries: list[dict[str, Any]], exit_code: int, environment: dict[str, str]) -> None:
@@ -98,7 +99,7 @@ class Sending:
         """How many files wait for their names."""
         return len(self._staged)
 
-    def _commit_one(self, container: Any, name: str, blocks: list[str], headers: dict[str, str], path: str) -> None:
+    def _commit_one(self, container: Any, name: str, blocks: Any, headers: dict[str, str], path: str) -> None:
         try:
             container.commit(name, blocks, headers)
         except Failed as error:
@@ -119,15 +120,12 @@ class Sending:
         if problem:
             code = problem["code"] if problem["code"] in CODES else "FileUploadMiscError"
             raise Failed(failure(UPLOAD, code, problem["message"], FilePath=pattern))
-        # azure.storage.blob takes a third of a second to import, and most nodes never need it
-        from agent.containers import Container
-
         found = matches(pattern, entry.get("path"), f"{self._directory}/wd", self._root, self._opens)
         if not found:
             self._log(OUT_LOG, f"no file matches {pattern}")
             return
         try:
-            container = Container(entry["url"], self._settings)
+            container = _opened(entry, self._settings)
         except (ValueError, Failed) as error:
             raise Failed(failure(UPLOAD, "FileUploadMiscError", "not a container URL", FilePath=pattern)) from error
         headers = entry.get("headers") or {}
@@ -158,6 +156,15 @@ class Sending:
             os.write(fd, (line + "\n").encode(errors="surrogateescape"))
         finally:
             os.close(fd)
+
+
+def _opened(entry: dict[str, Any], settings: Settings) -> Any:
+    if entry.get("direct"):
+        return DirectContainer(entry["url"], settings)
+    # azure.storage.blob takes a third of a second to import, and most nodes never need it
+    from agent.containers import Container
+
+    return Container(entry["url"], settings)
 
 
 def _about(error: Failed, path: str, **details: str) -> Failed:

@@ -86,7 +86,7 @@ class Packages:
     def _fetch(self, entry: dict[str, Any], packed: Path, stop: threading.Event) -> None:
         fd = os.open(packed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            self._inputs.download(entry["url"], fd, stop)
+            self._inputs.download(entry["url"], fd, stop, bool(entry.get("direct")))
         except Failed as error:
             raise _refused(entry, str(error)) from error
         finally:

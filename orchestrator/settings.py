@@ -20,7 +20,10 @@ class Settings(BaseSettings):
     node_api_url: str = ""  # what nodes call; empty: api_url
     node_redis_url: str = ""  # where nodes reach Redis, without credentials; empty: redis_url
     node_host: str = ""  # the API listens here too, for nodes
-    storage: str = ""  # empty: a folder under data_dir; else s3://...
+    storage: str = ""  # empty: a folder under data_dir; else s3://BUCKET[/PREFIX], credentials in AWS_*
+    s3_endpoint: str = ""  # URL of the S3 server; empty: Amazon's
+    s3_public_endpoint: str = ""  # URL of the same server as nodes reach it; empty: s3_endpoint
+    s3_region: str = ""
     catalogue: Path | None = None
     secret_file: Path | None = None  # default: data_dir/secret; seals secrets, signs tokens and URLs
 

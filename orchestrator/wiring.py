@@ -14,6 +14,7 @@ from orchestrator.drivers.docker import DockerDriver, Names
 from orchestrator.drivers.docker import Options as DockerOptions
 from orchestrator.drivers.process import ProcessDriver
 from orchestrator.settings import Settings
+from orchestrator.storage.base import Storage
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
 from orchestrator.store import Limits, Store
@@ -58,7 +59,7 @@ async def open_farm(settings: Settings | None = None) -> Farm:
         settings.redis_url, settings.account, key, limits, settings.patience, settings.node_redis_url
     )
     store.autoscale.configure(round(settings.sample_period * 1e6), round(settings.sample_history * 1e6))
-    return Farm(settings, key, vault, known, store, containers(settings, key))
+    return Farm(settings, key, vault, known, store, containers(settings, key, store))
 
 
 def secret(settings: Settings) -> bytes:
@@ -77,16 +78,25 @@ def secret(settings: Settings) -> bytes:
     return found
 
 
-def containers(settings: Settings, key: bytes) -> Containers:
+def containers(settings: Settings, key: bytes, store: Store) -> Containers:
     """The object store behind the farm's container URLs.
 
     Raises:
         ValueError: the settings name a kind of storage that this farm does not have.
     """
-    if settings.storage:
-        raise ValueError(f"FARM_STORAGE={settings.storage!r}: only the folder (an empty value) is supported so far")
-    folder = Folder(settings.data_dir / "storage", settings.account)
-    return Containers(folder, settings.account, key, settings.api_url, node_url=settings.node_api_url)
+    storage = _storage(settings, store)
+    return Containers(storage, settings.account, key, settings.api_url, node_url=settings.node_api_url)
+
+
+def _storage(settings: Settings, store: Store) -> Storage:
+    if not settings.storage:
+        return Folder(settings.data_dir / "storage", settings.account)
+    # botocore takes a while to load, and most farms have a folder
+    from orchestrator.storage.bucket import Bucket, Place
+    from orchestrator.storage.s3 import S3
+
+    place = Place.parse(settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, settings.s3_region)
+    return S3(Bucket(place, settings.account), store.blobs, store.objects)
 
 
 def driver(settings: Settings) -> Driver:

@@ -15,6 +15,8 @@ from orchestrator.cli import embedded_redis, folder
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import Credentials
 from orchestrator.drivers.node_folder import unreachable
+from orchestrator.settings import Settings
+from orchestrator.storage.base import StorageError
 
 ENOUGH_DISK = 2 * 1024**3
 """Bytes below which a farm soon has no room for its tasks' files."""
@@ -40,6 +42,7 @@ def every(place: Path, port: int) -> list[Finding]:
         redis_server(),
         data_folder(place),
         disk(place),
+        storage(),
         Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port),
         clock(place),
         docker(),
@@ -87,6 +90,28 @@ def disk(place: Path) -> Finding:
     if space < ENOUGH_DISK:
         return Finding("disk", "bad", said, f"make room on the disk of {there}, or choose another --data-dir")
     return Finding("disk", "ok", said)
+
+
+def storage() -> Finding:
+    """The object store that FARM_STORAGE names answers, with the credentials in our environment."""
+    settings = Settings()
+    if not settings.storage:
+        return Finding("storage", "ok", "in the farm's folder")
+    from orchestrator.storage.bucket import Bucket, Place  # slow to load, and most farms have a folder
+
+    try:
+        place = Place.parse(settings.storage, settings.s3_endpoint, settings.s3_public_endpoint, settings.s3_region)
+        bucket = Bucket(place, settings.account)
+        try:
+            bucket.check()
+        finally:
+            bucket.close()
+    except ValueError as error:
+        return Finding("storage", "bad", str(error), "see docs/storage.md")
+    except StorageError as error:
+        said = f"{settings.storage}: {error.message}"
+        return Finding("storage", "bad", said, "look at FARM_S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    return Finding("storage", "ok", f"{settings.storage} at {settings.s3_endpoint or 'Amazon'} answers")
 
 
 def free(port: int) -> Finding:

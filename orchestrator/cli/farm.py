@@ -24,6 +24,7 @@ from orchestrator.domain.vault import without_secrets
 from orchestrator.drivers import procfs
 from orchestrator.drivers.docker import DockerDriver
 from orchestrator.settings import Settings
+from orchestrator.storage.base import StorageError
 
 AGENT_GRACE = 10.0
 
@@ -41,6 +42,8 @@ class Options:
     redis_url: str | None = None
     fsync: str = "everysec"
     workers: int = 1
+    storage: str = ""
+    s3_endpoint: str = ""
 
 
 class FarmProcess:
@@ -115,6 +118,8 @@ class FarmProcess:
                 "FARM_HOST": options.host,
                 "FARM_PORT": str(port),
                 "FARM_DRIVER": options.driver,
+                "FARM_STORAGE": options.storage,
+                "FARM_S3_ENDPOINT": options.s3_endpoint,
                 leftovers.MARK: str(options.folder),
             }
         )
@@ -172,13 +177,22 @@ class FarmProcess:
         Read from the store, not from the credentials of the last start: it may have been replaced since.
         """
         options = self._options
-        settings = Settings(data_dir=options.folder, redis_url=redis_url, account=options.account)
+        settings = Settings(
+            data_dir=options.folder,
+            redis_url=redis_url,
+            account=options.account,
+            storage=options.storage,
+            s3_endpoint=options.s3_endpoint,
+        )
         try:
             farm = await wiring.open_farm(settings)
             try:
+                await farm.containers.storage.check()
                 return (await farm.store.accounts.ensure(options.key))["primary"]
             finally:
                 await farm.close()
+        except StorageError as error:
+            raise CliError(f"cannot use {options.storage or options.folder} for files: {error.message}") from error
         except (FarmError, redis.RedisError, ValueError, OSError) as error:
             raise CliError(f"cannot open the farm at {without_secrets(redis_url)}: {error}") from error
 

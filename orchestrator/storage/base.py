@@ -128,14 +128,77 @@ def anything(_: Blob | None) -> None:
     """The check that refuses nothing."""
 
 
+@dataclass(frozen=True)
+class Signed:
+    """Bytes that lie in the store itself: a URL to GET them, and how many they are."""
+
+    url: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How to send an upload: part after part of `part_bytes` (the last may be shorter), each by PUT to its URL."""
+
+    upload: str
+    part_bytes: int
+    urls: list[str]
+
+
+class Direct(Protocol):
+    """Ways around the farm: whoever may read or write a blob exchanges its bytes with the store by signed URLs.
+
+    URLs are good for `seconds`. All methods raise StorageError as those of `Storage` do.
+    """
+
+    async def download(self, container: str, name: str, after: int, seconds: int) -> tuple[Blob, list[Signed], int]:
+        """The blob, pieces of it from number `after` in their order, and the number that the rest begins at (0: none).
+
+        What the URLs open is this version of the blob, whatever is done to it meanwhile.
+        """
+
+    async def begin(self, container: str, name: str, size: int, seconds: int, fence: Fence | None) -> Parts:
+        """Begin the upload of a whole blob of that many bytes; answers the URLs of its first parts."""
+
+    async def more(
+        self, container: str, name: str, upload: str, after: int, seconds: int, fence: Fence | None
+    ) -> Parts:
+        """URLs of further parts, after the first `after` ones; InvalidUpload when there is no such upload."""
+
+    async def finish(
+        self,
+        container: str,
+        name: str,
+        upload: str,
+        etags: Sequence[str],
+        properties: Properties,
+        check: Check,
+        fence: Fence | None,
+    ) -> Blob:
+        """Make the blob of parts that have arrived, by the ETags that the store answered.
+
+        Done again it answers the same.
+
+        Raises:
+            StorageError: InvalidUpload when there is no such upload; InvalidBlockList when parts are missing;
+                SupersededAttempt.
+        """
+
+
 class Storage(Protocol):
     """An object store of one account.
 
     All methods raise StorageError: ContainerNotFound and BlobNotFound where the
     name is absent, InvalidResourceName where it cannot be one. Writes are atomic:
     readers see the old blob or the new one, and a blob that was acknowledged
-    survives the death of the machine.
+    survives the death of the machine. `direct` is None where bytes pass through
+    the farm's own container URLs only.
     """
+
+    direct: Direct | None
+
+    async def check(self) -> None:
+        """Find out whether the store answers and may be used; StorageError says what is wrong."""
 
     async def create_container(self, name: str, metadata: dict[str, str] | None = None) -> Container:
         """Make a container; ContainerAlreadyExists when it exists."""
@@ -215,12 +278,6 @@ class Storage(Protocol):
 
     async def discard_stale(self, older_than_s: float) -> int:
         """Delete staged blocks and leftovers of broken writes older than this; the number of files deleted."""
-
-    async def signed_get(self, container: str, name: str, seconds: int) -> str | None:
-        """A URL of the store itself to GET the blob, or None when bytes pass through the farm's own container URLs."""
-
-    async def signed_put(self, container: str, name: str, seconds: int) -> str | None:
-        """A URL of the store itself to PUT a whole blob, or None as above."""
 
     async def close(self) -> None:
         """Let go of what is open."""

@@ -48,6 +48,8 @@ class Folder:
         account: the one account that this object serves.
     """
 
+    direct = None
+
     def __init__(self, root: Path, account: str) -> None:
         self._home = root / quote(account, safe="")
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -55,6 +57,10 @@ class Folder:
 
     async def close(self) -> None:
         await asyncio.to_thread(self._index.close)
+
+    async def check(self) -> None:
+        if not os.access(self._home, os.W_OK | os.X_OK):
+            raise StorageError("InternalError", f"cannot write into {self._home}")
 
     # Containers
 
@@ -180,14 +186,6 @@ class Folder:
 
     async def discard_stale(self, older_than_s: float) -> int:
         return await asyncio.to_thread(self._sweep, time.time() - older_than_s)
-
-    # URLs: a folder has none of its own
-
-    async def signed_get(self, container: str, name: str, seconds: int) -> str | None:
-        return None
-
-    async def signed_put(self, container: str, name: str, seconds: int) -> str | None:
-        return None
 
     # Files
 

@@ -7,8 +7,6 @@ Names live in rows only and never reach the file system. Methods that drop parts
 return the files that nothing refers to any more; the caller unlinks them after.
 """
 
-import base64
-import binascii
 import json
 import sqlite3
 import threading
@@ -32,6 +30,7 @@ from orchestrator.storage.base import (
     StorageError,
     anything,
 )
+from orchestrator.storage.listing import after, cursor_of, marker_of, rolled
 from orchestrator.storage.rows import (
     SCHEMA,
     VERSION,
@@ -149,8 +148,8 @@ class Index:
             return number, to_blob(row), parts_of(db, row[0])
 
     def page(self, container: str, prefix: str, delimiter: str, marker: str, limit: int) -> Listing:
-        low, high = prefix.encode(), _after(prefix.encode())
-        cursor, blobs, prefixes = max(low, _cursor(marker)), [], []
+        low, high = prefix.encode(), after(prefix.encode())
+        cursor, blobs, prefixes = max(low, cursor_of(marker)), [], []
         with self._reading() as db:
             number, _ = find_container(db, container)
             while True:
@@ -158,14 +157,14 @@ class Index:
                 rows = blob_rows(db, number, cursor, high, min(wanted, _SCAN))
                 for row in rows:
                     if len(blobs) + len(prefixes) == limit:
-                        return Listing(blobs, prefixes, _marker(cursor))
-                    rolled = _rolled(row[1], low, delimiter.encode())
-                    if rolled is None:
+                        return Listing(blobs, prefixes, marker_of(cursor))
+                    shared = rolled(row[1], low, delimiter.encode())
+                    if shared is None:
                         blobs.append(to_blob(row))
                         cursor = row[1] + b"\0"
                     else:
-                        prefixes.append(rolled.decode())
-                        cursor = _after(rolled)
+                        prefixes.append(shared.decode())
+                        cursor = after(shared)
                         break  # all that shares the prefix is passed in one step
                 else:
                     if len(rows) < min(wanted, _SCAN):
@@ -321,25 +320,3 @@ def _pick(ref: BlockRef, committed: dict[str, Part], staged: dict[str, Part]) ->
 def _refuse_superseded(row: tuple | None, fence: Fence | None) -> None:
     if row and fence and (row[7], row[8]) == (fence.job, fence.task) and row[9] > fence.attempt:
         raise StorageError("SupersededAttempt", f"attempt {row[9]} has published this blob")
-
-
-def _rolled(name: bytes, prefix: bytes, delimiter: bytes) -> bytes | None:
-    """What the name is rolled up to, or None when it stands for itself."""
-    at = name.find(delimiter, len(prefix)) if delimiter else -1
-    return None if at < 0 else name[: at + len(delimiter)]
-
-
-def _after(prefix: bytes) -> bytes | None:
-    """The first byte string after all that begin with the prefix. UTF-8 has no byte 255, so the last byte can grow."""
-    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else None
-
-
-def _marker(cursor: bytes) -> str:
-    return base64.urlsafe_b64encode(cursor).decode()
-
-
-def _cursor(marker: str) -> bytes:
-    try:
-        return base64.b64decode(marker.encode(), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise StorageError("InvalidQueryParameterValue", "marker is not one that a page gave") from error

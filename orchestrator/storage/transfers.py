@@ -129,6 +129,7 @@ async def _package(applications: Applications, containers: Containers, reference
         "default": wanted is None,
         "url": containers.url(PACKAGES, "r", READ_SECONDS, blob=version.key),
         "sha256": version.sha256,
+        **_direct(containers, True),
     }
 
 
@@ -141,10 +142,12 @@ async def _input(vault: Vault, containers: Containers, file: Entry) -> Entry:
                 "url": await _own_container(containers, name),
                 "prefix": file.get("blobPrefix") or "",
                 **common,
+                **_direct(containers, True),
             }
         if url := file.get("storageContainerUrl"):
-            return {"kind": "container", "url": vault.open(url), "prefix": file.get("blobPrefix") or "", **common}
-        return {"kind": "http", "url": vault.open(file["httpUrl"]), "prefix": "", **common}
+            common["prefix"] = file.get("blobPrefix") or ""
+            return {"kind": "container", **_given(containers, vault.open(url)), **common}
+        return {"kind": "http", **_given(containers, vault.open(file["httpUrl"])), "prefix": "", **common}
     except _Unresolved as error:
         kind = "container" if "httpUrl" not in file else "http"
         return {"kind": kind, "prefix": file.get("blobPrefix") or "", **common, "error": error.entry}
@@ -164,7 +167,7 @@ def _output(vault: Vault, containers: Containers, file: Entry, fence: Fence) -> 
         url = vault.open(target["containerUrl"])
     except VaultError as error:
         return {**entry, "error": _error("FileUploadAccessDenied", str(error))}
-    return {**entry, "url": _fenced(containers, url, fence)}
+    return {**entry, **_given(containers, _fenced(containers, url, fence))}
 
 
 def _fenced(containers: Containers, url: str, fence: Fence) -> str:
@@ -175,6 +178,15 @@ def _fenced(containers: Containers, url: str, fence: Fence) -> str:
     container, _, grant = found
     permissions = "".join(p for p in "cw" if p in grant.permissions)
     return containers.url(container, permissions, WRITE_SECONDS, fence=fence) if "w" in permissions else url
+
+
+def _given(containers: Containers, url: str) -> Entry:
+    return {"url": url, **_direct(containers, containers.own(url) is not None)}
+
+
+def _direct(containers: Containers, own: bool) -> Entry:
+    """Tells the agent that the bytes need not pass through the API."""
+    return {"direct": True} if own and containers.storage.direct is not None else {}
 
 
 class _Unresolved(Exception):

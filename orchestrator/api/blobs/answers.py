@@ -23,6 +23,7 @@ STATUS = {
     "UnauthorizedBlobOverwrite": 403,
     "BlobNotFound": 404,
     "ContainerNotFound": 404,
+    "InvalidUpload": 404,
     "UnsupportedHttpVerb": 405,
     "BlobAlreadyExists": 409,
     "ContainerAlreadyExists": 409,

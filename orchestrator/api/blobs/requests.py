@@ -21,7 +21,7 @@ META = "x-ms-meta-"
 _SIGNATURE = {"sv", "se", "sr", "sp", "sig", "si"}
 _PARAMETERS = _SIGNATURE | {
     *("restype", "comp", "prefix", "delimiter", "marker", "maxresults", "include"),
-    *("blockid", "blocklisttype", "timeout"),
+    *("blockid", "blocklisttype", "timeout", "after"),
 }
 _INCLUDES = {"metadata", "snapshots", "deleted", "versions", "copy", "deletedwithversions", "immutabilitypolicy"}
 """What a list may be asked to include besides metadata: nothing here has any, so an honest list shows none."""

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
-from orchestrator.api.blobs import answers, requests
+from orchestrator.api.blobs import answers, direct, requests
 from orchestrator.api.routes.storage_admin import admin_router
 from orchestrator.domain.errors import Unavailable
 from orchestrator.storage.base import Blob, Check, Properties, StorageError
@@ -346,4 +346,7 @@ _BLOB: dict[tuple[str, str], Handler] = {
     ("PUT", "metadata"): set_metadata,
     ("PUT", "properties"): set_properties,
     ("DELETE", ""): delete_blob,
+    ("GET", "direct"): direct.download,
+    ("POST", "direct"): direct.begin,
+    ("PUT", "direct"): direct.finish,
 }

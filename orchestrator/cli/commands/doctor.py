@@ -18,7 +18,7 @@ def doctor(
     port: Annotated[int, typer.Option(help="The port that farm up is to use.")] = 8480,
     json: Json = False,
 ) -> None:
-    """Check Python, Redis, port, disk, folder, clock and Docker; exit code 1 when something must be done."""
+    """Check Python, Redis, port, disk, folder, storage, clock and Docker; exit code 1 when something must be done."""
     place = (data_dir or folder.default()).expanduser().absolute()
     found = checks.every(place, port)
     if json:

@@ -45,20 +45,29 @@ def up(
         Fsync, typer.Option(help="everysec: the machine's death may cost the last 2 s; always: nothing.")
     ] = Fsync.EVERYSEC,
     workers: Annotated[int, typer.Option(min=1, help="Processes for slow work.")] = 1,
+    storage: Annotated[
+        str, typer.Option(help="s3://BUCKET[/PREFIX], credentials in AWS_*; default: a folder.", envvar="FARM_STORAGE")
+    ] = "",
+    s3_endpoint: Annotated[
+        str, typer.Option(help="URL of the S3 server; default: Amazon's.", envvar="FARM_S3_ENDPOINT")
+    ] = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; farm down ends it.")] = False,
 ) -> None:
     """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it."""
     place = (data_dir or folder.default()).expanduser().resolve()
     _check(account, key)
     if detach:
-        _detach(place, key, redis, account, _arguments(driver, host, port, fsync, workers))
+        arguments = _arguments(driver, host, port, fsync, workers)
+        _detach(place, key, redis, account, [*arguments, "--storage", storage, "--s3-endpoint", s3_endpoint])
         return
     from orchestrator.cli.farm import (  # the whole farm is slow to load; the other commands do without
         FarmProcess,
         Options,
     )
 
-    options = Options(place, account, key or None, host, port, driver, redis or None, fsync, workers)
+    options = Options(
+        place, account, key or None, host, port, driver, redis or None, fsync, workers, storage, s3_endpoint
+    )
     asyncio.run(FarmProcess(options).run())
 
 

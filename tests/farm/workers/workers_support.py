@@ -93,7 +93,7 @@ async def worker_context(redis_url: str, folder: Path, **limits: int) -> AsyncIt
         catalogue=catalogue.load(None),
         store=store,
         driver=RememberedNodes(),
-        containers=wiring.containers(settings, SECRET),
+        containers=wiring.containers(settings, SECRET, store),
     )
     try:
         yield context

@@ -38,6 +38,8 @@ class Applications:
 
 
 class Boxes:
+    direct = None
+
     async def container(self, name):
         if name not in ("inputs", PACKAGES):
             raise StorageError("ContainerNotFound")
@@ -207,3 +209,24 @@ async def test_what_is_not_the_current_attempt_on_this_node_is_told_nothing(ask,
 async def test_a_request_of_another_shape_is_refused(ask, request_):
     with pytest.raises(Refused, match="InvalidRequestBody"):
         await ask(request_)
+
+
+async def test_where_the_store_exchanges_bytes_itself_the_farms_own_blobs_are_marked_and_foreign_ones_are_not(
+    ask, containers
+):
+    containers.storage.direct = object()
+    own = containers.url("inputs", "rl", 60)
+    blob = containers.url("inputs", "r", 60, blob="a b")
+    files = [
+        {"autoStorageContainerName": "inputs"},
+        {"storageContainerUrl": Vault(SECRET).seal_url(own)},
+        {"httpUrl": Vault(SECRET).seal_url(blob), "filePath": "a"},
+        {"storageContainerUrl": FOREIGN},
+        {"httpUrl": FOREIGN, "filePath": "b"},
+    ]
+    outputs = [output(containers.url("results", "rwdl", 60)), output(FOREIGN)]
+    packages = [{"applicationId": "render"}]
+    answer = await ask(TASK, {"resourceFiles": files, "outputFiles": outputs, "applicationPackageReferences": packages})
+    assert [entry.get("direct", False) for entry in answer["inputs"]] == [True, True, True, False, False]
+    assert [entry.get("direct", False) for entry in answer["outputs"]] == [True, False]
+    assert [entry.get("direct", False) for entry in answer["packages"]] == [True]

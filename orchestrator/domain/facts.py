@@ -34,6 +34,7 @@ class Pool:
     resize_timeout_us: int
     resize_errors: list[dict[str, Any]] = field(default_factory=list)  # wire ResizeError objects
     deallocation: str = "requeue"
+    resize_until: int = 0  # when a resize that goes on times out; autoscale gives it no limit
     scale_interval_us: int = 0  # between autoscale evaluations; 0: autoscale is off
     scale_next: int = 0  # when the next one is due
     scale_run: dict[str, Any] | None = None  # wire AutoScaleRun of the last one

@@ -25,7 +25,7 @@ def resize_errors(
         return None  # a pool that is deleted goes on until its nodes are gone
     if pool.allocation == "stopping":
         code, why = "ResizeStopped", "as the resize operation was stopped"
-    elif pool.allocation == "resizing" and now >= pool.allocation_at + pool.resize_timeout_us:
+    elif pool.allocation == "resizing" and now >= pool.resize_until:
         code, why = "AllocationTimedout", "before the resize timeout was reached"
     else:
         return None

@@ -186,9 +186,10 @@ def _pool(number: int, h: dict[str, str], current: tuple[int, int]) -> Pool:
         slots=int(h["slots"]),
         fill=h["fill"],
         vm_size=h["vm_size"],
-        resize_timeout_us=int(h["resize_timeout"]),
+        resize_timeout_us=int(float(h["resize_timeout"])),
         resize_errors=json.loads(h["resize_errors"]),
         deallocation=h["deallocation"],
+        resize_until=int(float(h["resize_until"])),  # Redis 6.2 spells times beyond 17 digits with an exponent
         scale_interval_us=int(h.get("scale_interval", 0)),
         scale_next=int(h.get("scale_next", 0)),
         scale_run=json.loads(h["scale_run"]) if h.get("scale_run") else None,

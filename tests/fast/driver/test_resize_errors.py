@@ -5,9 +5,14 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.resize_errors import resize_errors
-from tests.fast.driver.test_resize_plan import a_node, a_pool
+from tests.fast.driver.test_resize_plan import a_node
+from tests.fast.driver.test_resize_plan import a_pool as any_pool
 
 TIMEOUT = 900_000_000
+
+
+def a_pool(dedicated=0, low=0, **more):
+    return replace(any_pool(dedicated, low, **more), resize_until=TIMEOUT)
 
 
 def codes(pool, nodes, now=0, resisting=None):
@@ -50,4 +55,4 @@ def test_a_stopped_resize_that_was_through_has_no_errors() -> None:
 
 @pytest.mark.parametrize("pool", [a_pool(2, state="deleting"), a_pool(2, allocation="steady")])
 def test_a_pool_that_is_deleted_or_at_rest_is_not_judged(pool) -> None:
-    assert resize_errors(replace(pool, allocation_at=-TIMEOUT), [], 0, {}) is None
+    assert resize_errors(pool, [], TIMEOUT, {}) is None

@@ -33,6 +33,9 @@ FAST = {
     "FARM_SWEEP": "3",
     "FARM_MIN_RESIZE_TIMEOUT": "1",
     "FARM_PATIENCE": "2",
+    "FARM_MIN_AUTOSCALE_INTERVAL": "1",
+    "FARM_MIN_AUTOSCALE_PAUSE": "0",
+    "FARM_SAMPLE_PERIOD": "1",
     "FARM_MIN_RECURRENCE": "0.2",
 }
 """Periods that the service counts in minutes, lowered; the defaults are the service's."""

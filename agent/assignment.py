@@ -62,6 +62,7 @@ class Work:
     has_inputs: bool = False  # something has to come before the command
     has_outputs: bool = False
     fetches: bool = False  # that is more than the job's preparation: the API is asked
+    container: bool = False  # it has containerSettings; `words` may be empty then: the image's own command
 
 
 class Unreadable(Exception):
@@ -91,8 +92,9 @@ def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
         Unreadable: its command line is not one, or the body is not a task.
     """
     body = _loads(text)
+    container = "containerSettings" in body
     try:
-        words = commandline.words(body["commandLine"])
+        words = command_words(body["commandLine"], container)
     except ValueError as error:
         raise Unreadable(failure(PRE, "CommandLaunchFailed", str(error))) from error
     constraints = body.get("constraints") or {}
@@ -109,7 +111,17 @@ def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
         fetches or job.waits,
         bool(body.get("outputFiles")),
         fetches,
+        container,
     )
+
+
+def command_words(text: str, container: bool) -> list[str]:
+    """The words of a command line; none where a container's image brings its own command.
+
+    Raises:
+        ValueError: it is not a command line.
+    """
+    return commandline.words(text) if not container or text.strip() else []
 
 
 def retention(text: str | None) -> float | None:

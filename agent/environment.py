@@ -94,5 +94,11 @@ def task_variables(
     return found
 
 
+def container_variables(variables: Mapping[str, str], *user_settings: Mapping[str, str]) -> dict[str, str]:
+    """What a container gets of them: the service's and the user's; PATH and the like are its image's."""
+    given = set().union(*user_settings)
+    return {name: value for name, value in variables.items() if name in given or name.startswith(v.PREFIX)}
+
+
 def _flat(name: str) -> str:
     return re.sub(r"[.\-#]", "_", name)

@@ -12,9 +12,11 @@ from agent import __version__, assignment
 from agent.accounts import Accounts
 from agent.api import Api
 from agent.commands import Commands
+from agent.container_commands import ContainerCommands
 from agent.contract import variables
 from agent.contract.boot import Boot
 from agent.directories import Directories
+from agent.door import Door
 from agent.environment import node_variables
 from agent.files import Files
 from agent.job_tasks import JobTasks
@@ -47,9 +49,11 @@ class Node:
         )
         self._api = Api(boot, settings)
         self._transfer = Transfer(self._api, settings, directories, self._commands)
+        self._door = Door(boot, settings) if boot.containers and boot.broker_url else None
+        self._containers = ContainerCommands(self._door) if self._door else None
         self._files = Files(self._api, directories, self._retention)
         self._runner = Runner(
-            settings, directories, self._accounts, self._commands, self._transfer,
+            settings, directories, self._accounts, self._commands, self._containers, self._transfer,
             self._retention, self._usage, self._report, node_variables(boot),
         )  # fmt: skip
         self._job_tasks = JobTasks(
@@ -63,8 +67,8 @@ class Node:
         self._link = Link(boot, settings, self._receive, self._runner.core.holds, self._accepted)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
         self._startup = Startup(
-            boot, settings, directories, self._accounts, self._commands, self._transfer, self._runner, self._report,
-            self._system.install_accounts,
+            boot, settings, directories, self._accounts, self._commands, self._containers, self._door,
+            self._transfer, self._runner, self._report, self._system.install_accounts,
         )  # fmt: skip
         self._handlers = {
             "run": self._runner.run, "kill": self._runner.kill, "clean": self._clean, "keep": self._keep,
@@ -122,6 +126,8 @@ class Node:
             _log.warning("stopped before every report was delivered")
 
     async def _close(self) -> None:
+        if self._containers is not None:
+            await self._containers.close()
         await asyncio.to_thread(self._system.close)
         await self._commands.close()
         await self._transfer.close()

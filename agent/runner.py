@@ -1,6 +1,7 @@
 """Performs what core.py decides: directories, commands, transfers, timers, reports."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -12,10 +13,11 @@ from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
 from agent.assignment import Job, Key, Unreadable, Work, read_job, read_task
 from agent.commands import Commands, Lost, Outcome
+from agent.container_commands import ContainerCommands
 from agent.contract.variables import AUTHENTICATION_TOKEN
 from agent.core import Core, End, Reason
 from agent.directories import Directories
-from agent.environment import Package, package_variables, task_variables
+from agent.environment import Package, container_variables, package_variables, task_variables
 from agent.failures import PRE, Failed, Failure, failure
 from agent.settings import Settings
 from agent.spawners import AT_ONCE, GENTLE
@@ -53,6 +55,7 @@ class Place:
     account: Account
     directory: str
     command: int = 0
+    runs: Commands | ContainerCommands | None = None  # who started the command
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     transfer: asyncio.Task | None = None
     packages: list[Package] = field(default_factory=list)
@@ -64,6 +67,7 @@ class Runner:
     """One node's tasks.
 
     Args:
+        containers: for tasks in containers of their own; None: the pool has none.
         report: hands an item and its time to the link.
         variables: of node and pool packages; task_variables adds the rest.
     """
@@ -74,6 +78,7 @@ class Runner:
         directories: Directories,
         accounts: Accounts,
         commands: Commands,
+        containers: ContainerCommands | None,
         transfers: Transfers,
         keeper: Keeper,
         meter: Meter,
@@ -87,7 +92,8 @@ class Runner:
         self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
         self._settings = settings
-        self._directories, self._accounts, self._commands = directories, accounts, commands
+        self._directories, self._accounts = directories, accounts
+        self._commands, self._containers = commands, containers
         self._transfers, self._keeper, self._meter, self._report = transfers, keeper, meter, report
         self._jobs: dict[int, tuple[str, Job]] = {}
         self._places: dict[Key, Place] = {}
@@ -199,13 +205,32 @@ class Runner:
         if place is None:
             return
         work = self.core.attempts[key].work
-        place.command = self._commands.start(
-            place.account, work.words, self._environment(work, place), place.directory,
-            lambda outcome: self._ended(key, outcome),
-        )  # fmt: skip
-        place.started = True
+        if work.container != (self._containers is not None):
+            words = "the pool has no containerConfiguration" if work.container else "the pool takes tasks in containers"
+            self._perform(self.core.failed(key, failure(PRE, "ContainerPoolNotSupported", words), _now()))
+            return
+        self._start(key, work, place)
         if work.wall_s is not None:
             self._later(place, work.wall_s, self._overdue, key)
+
+    def _start(self, key: Key, work: Work, place: Place) -> None:
+        environment = self._environment(work, place)
+
+        def done(outcome: Outcome) -> None:
+            self._ended(key, outcome)
+
+        if self._containers is None:
+            place.runs = self._commands
+            place.command = self._commands.start(place.account, work.words, environment, place.directory, done)
+        else:
+            place.runs = self._containers
+            attempt = dict(zip(("job", "task", "attempt"), key, strict=True))
+            environment = container_variables(environment, work.job.environment, work.environment)
+            place.command = self._containers.start(
+                place.account, attempt, work.words, environment, place.directory, done,
+                lambda info: self._report(["container", *key, json.dumps(info)], None),
+            )  # fmt: skip
+        place.started = True
 
     def _environment(self, work: Work, place: Place) -> dict[str, str]:
         node = {**self.variables, **package_variables(place.packages)} if place.packages else self.variables
@@ -288,9 +313,10 @@ class Runner:
             self._queue = [waiting for waiting in self._queue if waiting.key != key]
             self._perform(self.core.ended(key, _now()))
         elif effect.phase == core.RUNNING:
-            self._commands.kill(place.command, GENTLE if effect.gently else AT_ONCE)
+            assert place.runs is not None
+            place.runs.kill(place.command, GENTLE if effect.gently else AT_ONCE)
             if effect.gently:
-                self._later(place, self._settings.terminate_grace_s, self._commands.kill, place.command)
+                self._later(place, self._settings.terminate_grace_s, place.runs.kill, place.command)
         elif place.transfer is not None:
             place.transfer.cancel()
 

@@ -1,20 +1,23 @@
-"""What makes a node ready: the pool's user accounts and packages, then the start task (spec/behaviour.md, 6)."""
+"""What makes a node ready: accounts, images, packages, then the start task (spec/behaviour.md, 6 and 19)."""
 
 import asyncio
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from agent import commandline
 from agent.accounts import Account, Accounts, NoAccount
 from agent.api import GiveBack
+from agent.assignment import command_words
 from agent.commands import Commands, Lost, Outcome
+from agent.container_commands import ContainerCommands
 from agent.contract.boot import Boot
 from agent.core import End
 from agent.directories import Directories
-from agent.environment import package_variables, settings, task_variables
+from agent.door import Door
+from agent.environment import container_variables, package_variables, settings, task_variables
 from agent.failures import PRE, RUN, Failed, Failure, failure
 from agent.runner import Runner
 from agent.settings import Settings
@@ -35,6 +38,8 @@ class Startup:
         directories: Directories,
         accounts: Accounts,
         commands: Commands,
+        containers: ContainerCommands | None,
+        door: Door | None,
         transfer: Transfer,
         runner: Runner,
         report: Callable[[list[Any], float | None], None],
@@ -43,7 +48,8 @@ class Startup:
         self._boot, self._settings, self._directories = boot, settings, directories
         self._accounts, self._commands, self._transfer, self._runner = accounts, commands, transfer, runner
         self._report, self._install_accounts = report, install_accounts
-        self._running: int | None = None
+        self._containers, self._door = containers, door
+        self._stop: Callable[[], None] | None = None
 
     async def run(self) -> None:
         """Go through the sequence; ends when the node is ready, or never will be."""
@@ -61,12 +67,14 @@ class Startup:
 
     def stop(self) -> None:
         """End a start task that still runs."""
-        if self._running is not None:
-            self._commands.kill(self._running)
+        if self._stop is not None:
+            self._stop()
 
     async def _installed(self) -> bool:
         try:
             await self._patiently(self._install_accounts)
+            if self._door is not None:
+                await self._patiently(self._door.bring_images)
             if self._boot.packages:
                 packages = await self._patiently(self._transfer.install, self._boot.packages)
                 self._runner.variables = {**self._runner.variables, **package_variables(packages)}
@@ -96,7 +104,7 @@ class Startup:
 
     async def _attempt(self, task: dict[str, Any], info: dict[str, Any]) -> Outcome:
         try:
-            words = commandline.words(task["commandLine"])
+            words = command_words(task["commandLine"], "containerSettings" in task)
             account = self._accounts.choose(task.get("userIdentity"))
         except ValueError as error:
             return failure(PRE, "CommandLaunchFailed", str(error))
@@ -110,18 +118,30 @@ class Startup:
                 await self._patiently(self._transfer.fetch_start, account, directory)
         except Failed as error:
             return error.failure
-        return await self._command(account, words, task, directory)
+        return await self._command(account, words, task, directory, info)
 
-    async def _command(self, account: Account, words: list[str], task: dict[str, Any], directory: str) -> Outcome:
+    async def _command(
+        self, account: Account, words: list[str], task: dict[str, Any], directory: str, info: dict[str, Any]
+    ) -> Outcome:
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        variables = task_variables(
-            self._runner.variables, directory, account.name, None, None, settings(task.get("environmentSettings"))
-        )
-        self._running = self._commands.start(account, words, variables, directory, done.set_result, keep=True)
+        own = settings(task.get("environmentSettings"))
+        variables = task_variables(self._runner.variables, directory, account.name, None, None, own)
+        if "containerSettings" not in task:
+            id = self._commands.start(account, words, variables, directory, done.set_result, keep=True)
+            self._stop = partial(self._commands.kill, id)
+        elif self._containers is None:
+            return failure(PRE, "ContainerPoolNotSupported", "the pool has no containerConfiguration")
+        else:
+            variables = container_variables(variables, own)
+            id = self._containers.start(
+                account, {"start": True}, words, variables, directory, done.set_result,
+                lambda told: info.update(containerInfo=told),
+            )  # fmt: skip
+            self._stop = partial(self._containers.kill, id)
         try:
             return await done
         finally:
-            self._running = None
+            self._stop = None
 
     def _tell(self, info: dict[str, Any], started: float, outcome: Outcome, problem: Failure | None) -> None:
         age_us = int((time.monotonic() - started) * 1e6)

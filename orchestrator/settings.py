@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     reserved_disk: int = 1 << 30  # of the host's disk: a task that writes it fuller than this ends with DiskFull
     node_image: str = "nodefarm/node:0.1.0"  # the Docker driver's stock image
     agent_image: str = "nodefarm/agent:0.1.0"  # what it brings into every node
+    broker_url: str = ""  # where nodes reach the broker of task containers; empty: there is none
+    broker_host: str = "127.0.0.1"  # where the broker listens
+    broker_port: int = 8481
     network_range: str = "10.192.0.0/12"  # cut into one network per pool
     network_prefix: int = 22  # bits of such a network: 22 has room for 1,021 nodes
     uid_base: int = 200_000  # first of the reserved range of numeric task users

@@ -12,6 +12,9 @@ from orchestrator.domain.vault import Vault
 from orchestrator.drivers.base import Driver
 from orchestrator.drivers.docker import DockerDriver, Names
 from orchestrator.drivers.docker import Options as DockerOptions
+from orchestrator.drivers.docker.engine import connect
+from orchestrator.drivers.docker.images import Images
+from orchestrator.drivers.docker.task_containers import TaskContainers
 from orchestrator.drivers.process import ProcessDriver
 from orchestrator.settings import Settings
 from orchestrator.storage.base import Storage
@@ -123,9 +126,21 @@ def docker_driver(settings: Settings) -> DockerDriver:
     if not space.prefixlen <= settings.network_prefix <= 29:
         raise ValueError(f"FARM_NETWORK_PREFIX={settings.network_prefix}: between {space.prefixlen} and 29 for {space}")
     options = DockerOptions(
-        settings.node_image, settings.agent_image, space, settings.network_prefix, settings.uid_base
-    )
+        settings.node_image, settings.agent_image, space, settings.network_prefix, settings.uid_base,
+        containers=bool(settings.broker_url),
+    )  # fmt: skip
     return DockerDriver(Names.of(settings.account, secret(settings)), options)
+
+
+def task_containers(farm: Farm) -> tuple[Images, TaskContainers]:
+    """What the broker of this host works with; blocks while Docker is asked.
+
+    Raises:
+        DriverAway: Docker does not answer.
+    """
+    client = connect()
+    names = Names.of(farm.settings.account, farm.secret)
+    return Images(client), TaskContainers(client, names, farm.settings.data_dir / "broker")
 
 
 def _make(path: Path) -> None:

@@ -46,6 +46,8 @@ class Boot:
     subnet: str = ""  # the network that the pool's subnetId names
     own_system: bool = False  # the node has users, a network and an sshd of its own, not those of its host
     network: dict[str, Any] | None = None  # what the node's firewall has to know (agent/firewall.py)
+    broker_url: str = ""  # of this host's broker of task containers; empty: there is none
+    containers: bool = False  # the pool has a containerConfiguration
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot
 
     def write(self, path: Path) -> None:

@@ -46,6 +46,7 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
                                         by `kill` for what is held and does not count
     ["bare"]                            no task's directory is left on the node; answers a drain with `retained`
     ["note", J, T, A, text]             a line for the story of the task
+    ["container", J, T, A, info_json]   the wire containerInfo of an attempt in a container of its own
     ["bad", code, message]              node is unusable, with its error
 
 `start` info: {"state": "running"|"completed", "exitCode", "retryCount", "result",

@@ -1,5 +1,6 @@
 """Names of the environment variables a task sees (spec/behaviour.md, 22)."""
 
+PREFIX = "AZ_BATCH_"
 ACCOUNT_NAME = "AZ_BATCH_ACCOUNT_NAME"
 ACCOUNT_URL = "AZ_BATCH_ACCOUNT_URL"
 APP_PACKAGE = "AZ_BATCH_APP_PACKAGE"

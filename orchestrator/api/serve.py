@@ -1,11 +1,8 @@
 """`python -m orchestrator.api.serve`: one API process on uvicorn. Prints nothing but log lines (JSON, stderr)."""
 
 import asyncio
-import contextlib
-import signal
 import socket
 import uuid
-from collections.abc import Iterator
 
 import uvicorn
 import uvloop
@@ -15,6 +12,7 @@ from orchestrator import logs, wiring
 from orchestrator.api import errors
 from orchestrator.api.app import create_app
 from orchestrator.api.errors import ApiError
+from orchestrator.serving import Server
 from orchestrator.settings import Settings
 
 GRACE_S = 10
@@ -33,17 +31,6 @@ class Protocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + content)
         self.transport.close()
-
-
-class Server(uvicorn.Server):
-    """Stops on SIGTERM and SIGINT and then returns, where uvicorn's own would let the signal kill the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
 
 
 async def serve(settings: Settings) -> None:

@@ -107,8 +107,10 @@ class FarmProcess:
         if redis_url is None:
             redis_url, node_redis_url = await self._start_redis(host_for_nodes)
         endpoint = f"http://{_reachable(options.host)}:{port}"
+        broker_port = usable_port(host_for_nodes, 0) if host_for_nodes else 0
         environment = child_environment(
             {
+                **(_broker(host_for_nodes, broker_port) if host_for_nodes else {}),
                 **({"FARM_NODE_REDIS_URL": node_redis_url} if node_redis_url else {}),
                 **(_way_for_nodes(host_for_nodes, port) if host_for_nodes else {}),
                 "FARM_ACCOUNT": options.account,
@@ -126,6 +128,9 @@ class FarmProcess:
         credentials = Credentials(endpoint, options.account, await self._key(redis_url))
         api = await self._supervisor.add("api", _python("orchestrator.api.serve"), environment)
         await self._expect(api, lambda: _healthy(endpoint))
+        if host_for_nodes:
+            broker = await self._supervisor.add("broker", _python("orchestrator.broker"), environment)
+            await self._expect(broker, lambda: _healthy(f"http://{host_for_nodes}:{broker_port}"))
         others = [await self._supervisor.add("engine", _python("orchestrator.engine"), environment)]
         for number in range(1, options.workers + 1):
             name = "worker" if options.workers == 1 else f"worker-{number}"
@@ -216,6 +221,10 @@ class FarmProcess:
             self._docker().remove_all()
         except (FarmError, ValueError, OSError) as error:
             self._supervisor.journal.note("nodes were not removed", error=str(error))
+
+
+def _broker(host: str, port: int) -> dict[str, str]:
+    return {"FARM_BROKER_URL": f"http://{host}:{port}", "FARM_BROKER_HOST": host, "FARM_BROKER_PORT": str(port)}
 
 
 def usable_port(host: str, port: int) -> int:

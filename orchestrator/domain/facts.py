@@ -156,6 +156,7 @@ class Task:
     node_id: str
     pool_id: str  # pool of the latest attempt; "": none yet
     waiting: int  # unsatisfied dependencies
+    container: dict[str, Any] | None = None  # wire TaskContainerExecutionInformation of the latest attempt
 
 
 @dataclass(frozen=True)

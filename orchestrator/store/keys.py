@@ -71,6 +71,9 @@ TABLE: dict[str, Key] = {
     "task_states": Key("job:{job}:state", "hash", "T -> packed state", "task"),
     "task_failures": Key("job:{job}:fail", "hash", "T -> packed failure, unless a plain non-zero exit", "task"),
     "task_stories": Key("job:{job}:story", "hash", "T -> packed list of ended attempts and notes", "task"),
+    "task_containers": Key(
+        "job:{job}:containers", "hash", "T -> `attempt|containerInfo as JSON` of tasks in containers", "task"
+    ),
     "task_affinity": Key("job:{job}:affinity", "hash", "T -> node id", "task"),
     "job_ready": Key("job:{job}:ready:{slots}", "zset", "ready T by number", "job"),
     "job_classes": Key("job:{job}:classes", "zset", "slots with a ready task", "job"),

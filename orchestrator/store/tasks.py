@@ -1,12 +1,13 @@
 """Tasks: read, and ask for change."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain import durations
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Added, Attempt, NewTask, Task
-from orchestrator.store import packing
+from orchestrator.store import packing, told
 from orchestrator.store.base import Part
 from orchestrator.store.jobs import counts_of
 
@@ -49,7 +50,8 @@ class Tasks(Part):
             Refused: JobNotFound, TaskNotFound.
         """
         job, number, max_retry, spec, state, failure, node = await self.call("look_task", job=job_id, task=task_id)
-        return packing.task(job, number, spec, _bytes(state), _bytes(failure), node or "", max_retry)
+        task = packing.task(job, number, spec, _bytes(state), _bytes(failure), node or "", max_retry)
+        return (await self._with_containers(job, [task]))[0]
 
     async def page(self, job_id: str, after: int = 0, limit: int = 1000) -> tuple[list[Task], int | None]:
         """Tasks by creation; a page may be short when many were deleted, the next begins where it ends."""
@@ -143,11 +145,23 @@ class Tasks(Part):
         nodes = {packing.unpack(state)[packing.NODE] for state in states if state}
         known = await self._node_names(nodes)
         rows = zip(numbers, specs, states, failures, strict=True)
-        return [
-            packing.task(job, n, spec, state, fail, known.get(packing.unpack(state)[packing.NODE], ""), max_retry)
-            for n, spec, state, fail in rows
-            if spec and state
-        ]
+        return await self._with_containers(
+            job,
+            [
+                packing.task(job, n, spec, state, fail, known.get(packing.unpack(state)[packing.NODE], ""), max_retry)
+                for n, spec, state, fail in rows
+                if spec and state
+            ],
+        )
+
+    async def _with_containers(self, job: int, tasks: list[Task]) -> list[Task]:
+        """The tasks, those in containers of their own with what was told of these; others cost nothing."""
+        numbers = [task.number for task in tasks if "containerSettings" in task.body and task.attempt]
+        if not numbers:
+            return tasks
+        infos = await self.redis(lambda r: r.hmget(self.keys("task_containers", job=job), numbers))
+        told_of = dict(zip(numbers, infos, strict=True))
+        return [replace(task, container=told.container_info(told_of.get(task.number), task.attempt)) for task in tasks]
 
     async def _node_names(self, nodes: set[int]) -> dict[int, str]:
         wanted = sorted(node for node in nodes if node)

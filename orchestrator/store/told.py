@@ -31,7 +31,20 @@ def start_info(told: str, at: int) -> dict[str, Any] | None:
     wire |= {wire_name: iso(at - info[age]) for age, wire_name in _AGES.items() if _is_age(info.get(age), at)}
     if isinstance(info.get("failureInfo"), dict):
         wire["failureInfo"] = _failure(info["failureInfo"])
+    if isinstance(info.get("containerInfo"), dict):
+        wire["containerInfo"] = _container(info["containerInfo"])
     return wire
+
+
+def container_info(told: bytes | None, attempt: int) -> dict[str, Any] | None:
+    """Wire TaskContainerExecutionInformation of this attempt out of `attempt|JSON`; None when none was told of it."""
+    number, _, info = (told or b"").partition(b"|")
+    parsed = _parsed(info.decode("utf-8", "replace")) if number == str(attempt).encode() else None
+    return _container(parsed) if isinstance(parsed, dict) else None
+
+
+def _container(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: text(told[name]) for name in ("containerId", "state", "error") if name in told}
 
 
 def _failure(told: dict[str, Any]) -> dict[str, Any]:

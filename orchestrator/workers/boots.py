@@ -24,6 +24,8 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dic
         redis_url=store.access.url(node.number, boot),
         api_url=settings.url_for_nodes,
         token=node_token(context.secret, store.account, node.number, boot),
+        broker_url=settings.broker_url,
+        containers="containerConfiguration" in pool.body["virtualMachineConfiguration"],
         root="",
         ip="",
         slots=node.slots,

@@ -180,6 +180,8 @@ def execution_info(task: Task) -> Object:
         info["failureInfo"] = task.failure
     if task.result:
         info["result"] = task.result
+    if task.container:
+        info["containerInfo"] = task.container
     if task.last_retry:
         info["lastRetryTime"] = iso(task.last_retry)
     if task.last_requeue:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import docker
 import psutil
 from docker import APIClient
 from docker.errors import APIError
 
 from agent.contract.boot import Boot
 from orchestrator.domain.host import Surroundings
-from orchestrator.drivers.base import ELEVATION, LIMITS, LOG_BYTES, USERS, Handle, Machine
+from orchestrator.drivers.base import CONTAINERS, ELEVATION, LIMITS, LOG_BYTES, USERS, Handle, Machine
 from orchestrator.drivers.docker.agent_volume import AgentVolume
+from orchestrator.drivers.docker.engine import connect
 from orchestrator.drivers.docker.errors import gone, translated
 from orchestrator.drivers.docker.images import Images
 from orchestrator.drivers.docker.names import Names
@@ -24,10 +24,6 @@ from orchestrator.drivers.docker.networks import Networks
 from orchestrator.drivers.docker.nodes import FAILED, ROOT, Found, Made, Nodes
 from orchestrator.drivers.docker.options import Options
 
-TIMEOUT_S = 120
-"""For one answer of the engine; starting a container on a busy host takes a while."""
-AT_ONCE = 25
-"""Connections to the engine."""
 UIDS_PER_NODE = 100
 UID_RANGES = 1000
 
@@ -36,9 +32,10 @@ class DockerDriver:
     """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
 
     name = "docker"
-    capabilities = frozenset({USERS, ELEVATION, LIMITS})
+    able = frozenset({USERS, ELEVATION, LIMITS})
 
     def __init__(self, names: Names, options: Options) -> None:
+        self.capabilities = self.able | {CONTAINERS} if options.containers else self.able
         self._names, self._options = names, options
         self._guard = threading.Lock()
         self._busy: dict[int, threading.Lock] = {}
@@ -112,9 +109,7 @@ class DockerDriver:
 
     @cached_property
     def _client(self) -> APIClient:
-        with translated("DockerUnavailable", "connecting"):
-            where = docker.utils.kwargs_from_env()
-            return APIClient(**where, version="auto", timeout=TIMEOUT_S, num_pools=AT_ONCE, max_pool_size=AT_ONCE)
+        return connect()
 
     @cached_property
     def _host_cores(self) -> int:

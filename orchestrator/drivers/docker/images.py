@@ -1,6 +1,7 @@
-"""Images of nodes: there, or pulled."""
+"""Images of nodes and of their tasks: there, or pulled."""
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from docker import APIClient
@@ -10,8 +11,22 @@ from orchestrator.drivers.base import DriverError
 from orchestrator.drivers.docker import names as labels
 from orchestrator.drivers.docker.errors import translated
 
-INVALID = "ContainerInvalidImage"
-"""The service's code for an image that a node cannot have (spec/api.md, 4.2)."""
+INVALID, INVALID_REGISTRY = "ContainerInvalidImage", "ContainerInvalidRegistryConfiguration"
+"""The service's codes for an image, or its registry's login, that is not good (spec/api.md, 4.2)."""
+_DENIED = ("unauthorized", "authentication", "denied")
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in to a registry."""
+
+    username: str
+    password: str
+
+    @property
+    def config(self) -> dict[str, str]:
+        """As docker's pull takes it."""
+        return {"username": self.username, "password": self.password}
 
 
 class Images:
@@ -22,11 +37,12 @@ class Images:
         self._lock = threading.Lock()
         self._pulling: dict[str, threading.Lock] = {}
 
-    def ensure(self, reference: str) -> str:
+    def ensure(self, reference: str, login: Login | None = None) -> str:
         """The id of the image, pulled if this host does not have it.
 
         Raises:
-            DriverError: ContainerInvalidImage: neither here nor to be had, with the registry's words.
+            DriverError: ContainerInvalidImage: neither here nor to be had, with the registry's words;
+                ContainerInvalidRegistryConfiguration: it does not take the login.
         """
         with translated(INVALID, f"image {reference}"):
             found = self._look(reference)
@@ -34,7 +50,7 @@ class Images:
                 with self._lock:
                     lock = self._pulling.setdefault(reference, threading.Lock())
                 with lock:
-                    found = self._look(reference) or self._pull(reference)
+                    found = self._look(reference) or self._pull(reference, login)
             return str(found["Id"])
 
     def labelled(self) -> list[str]:
@@ -49,16 +65,18 @@ class Images:
         except ImageNotFound:
             return None
 
-    def _pull(self, reference: str) -> dict[str, Any]:
+    def _pull(self, reference: str, login: Login | None) -> dict[str, Any]:
         name, tag = _parts(reference)
         try:
-            for line in self._client.pull(name, tag=tag, stream=True, decode=True):
+            for line in self._client.pull(name, tag=tag, auth_config=login and login.config, stream=True, decode=True):
                 if "error" in line:
                     raise DriverError(INVALID, f"{reference} is not on this host, and the pull failed: {line['error']}")
             return self._client.inspect_image(reference)
         except APIError as error:
             why = error.explanation or str(error)
-            raise DriverError(INVALID, f"{reference} is not on this host, and the pull failed: {why}") from error
+            refused = login is not None and any(word in why.lower() for word in _DENIED)
+            code = INVALID_REGISTRY if refused else INVALID
+            raise DriverError(code, f"{reference} is not on this host, and the pull failed: {why}") from error
 
 
 def _parts(reference: str) -> tuple[str, str]:

@@ -13,3 +13,4 @@ class Options:
     space: IPv4Network
     prefix: int
     uid_base: int
+    containers: bool = False  # a broker makes containers for tasks

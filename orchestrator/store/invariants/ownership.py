@@ -131,7 +131,7 @@ def _tasks(state: Account, job: int) -> Iterator[str]:
             yield f"task {job}.{number} has a number beyond the last one given, {last}"
         if ids.get(task.id.lower()) != number:
             yield f"task {job}.{number} calls itself {task.id!r}, but that id is not its own"
-    for kind in ("task_failures", "task_stories", "task_affinity"):
+    for kind in ("task_failures", "task_stories", "task_containers", "task_affinity"):
         strays = {int(number) for number in state.get(kind, job=job)} - set(tasks)
         if strays:
             yield f"job {job} keeps {kind} of tasks that are gone: {sorted(strays)}"

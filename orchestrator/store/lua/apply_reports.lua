@@ -33,6 +33,7 @@ local VALID = {
   end,
   back = is_attempt,
   note = function(i) return is_attempt(i) and type(i[5]) == 'string' end,
+  container = function(i) return is_attempt(i) and type(i[5]) == 'string' and #i[5] <= 8192 end,
   up = function(i) return type(i[2]) == 'table' end,
   start = function(i)
     local good, info = pcall(cjson.decode, type(i[2]) == 'string' and i[2] or '')
@@ -179,6 +180,12 @@ local ON = {
   note = function(i)
     local t = job(i[2]) and task(i[2], i[3])
     if t and t[F.attempt] == i[4] and t[F.node] == N then tell(i[2], i[3], t, 'note', short(i[5])) end
+  end,
+  container = function(i)
+    local t = job(i[2]) and task(i[2], i[3])
+    if t and t[F.attempt] == i[4] and t[F.node] == N then
+      call('HSET', K.task_containers(i[2]), i[3], i[4] .. '|' .. i[5])
+    end
   end,
   up = function(i)
     local info = i[2]

@@ -27,7 +27,7 @@ CONTAINERS = "containers"
 MOUNTS = "mounts"
 """File systems of the pool's mountConfiguration."""
 GPUS = "gpus"
-"""Sizes with GPUs have them."""
+"""Sizes with GPUs have them, or their nodes say why not."""
 
 LOG_BYTES = 1 << 20
 """Of each file that `Driver.logs` gives, the newest part of at most this size."""

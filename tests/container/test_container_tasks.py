@@ -129,6 +129,21 @@ def test_a_terminated_task_leaves_no_container(boxes: RunningFarm, shared_docker
     assert boxes.tasks("ended")[0]["executionInfo"]["failureInfo"]["code"] == "TaskEnded"
 
 
+def test_a_size_with_gpus_asks_the_engine_for_them_and_a_node_without_says_so(
+    boxes: RunningFarm, shared_docker: DockerFarm
+) -> None:
+    boxes.add_pool("graphics", 1, vmSize="standard_nc6", wait=False)
+    able = "nvidia" in shared_docker.client.info()["Runtimes"]
+    wanted = "idle" if able else "unusable"
+    wait_until(lambda: [node["state"] for node in boxes.nodes("graphics")] == [wanted], 60)
+
+    (node,) = boxes.nodes("graphics")
+
+    requests = shared_docker.container(node["id"]).attrs["HostConfig"]["DeviceRequests"]
+    assert [(one["Count"], one["Capabilities"]) for one in requests] == [(1, [["gpu"]])]
+    assert able or "gpu" in str(node["errors"])
+
+
 def test_a_pool_with_containers_takes_no_plain_task_and_another_none_with_settings(boxes: RunningFarm) -> None:
     boxes.add_job("plain", POOL, [])
     refused = boxes.raw("POST", "/jobs/plain/tasks", {"id": "t", "commandLine": "/bin/true"})

@@ -6,7 +6,7 @@ from functools import cached_property
 from orchestrator.domain import durations
 from orchestrator.domain.catalogue import Catalogue, load
 
-ABLE_DRIVER = "docker"  # has every capability
+ABLE_DRIVER = "docker"  # has every capability, containers only where a broker runs
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,8 @@ class Rules:
         """Why a request that needs the capability is refused, or "" when it is there."""
         if self.capabilities is None or capability in self.capabilities:
             return ""
-        return (
-            f"it needs the capability {capability!r}, which the driver {self.driver!r} of this farm does not have; "
-            f"the driver {ABLE_DRIVER!r} has it"
-        )
+        reason = f"it needs the capability {capability!r}, which the driver {self.driver!r} of this farm does not have"
+        return reason if self.driver == ABLE_DRIVER else f"{reason}; the driver {ABLE_DRIVER!r} has it"
 
 
 DEFAULT = Rules()

@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from agent.contract.boot import Boot
 from orchestrator.domain.host import Surroundings
-from orchestrator.drivers.base import CONTAINERS, ELEVATION, LIMITS, LOG_BYTES, USERS, Handle, Machine
+from orchestrator.drivers.base import CONTAINERS, ELEVATION, GPUS, LIMITS, LOG_BYTES, USERS, Handle, Machine
 from orchestrator.drivers.docker.agent_volume import AgentVolume
 from orchestrator.drivers.docker.engine import connect
 from orchestrator.drivers.docker.errors import gone, translated
@@ -32,7 +32,7 @@ class DockerDriver:
     """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
 
     name = "docker"
-    able = frozenset({USERS, ELEVATION, LIMITS})
+    able = frozenset({USERS, ELEVATION, LIMITS, GPUS})
 
     def __init__(self, names: Names, options: Options) -> None:
         self.capabilities = self.able | {CONTAINERS} if options.containers else self.able

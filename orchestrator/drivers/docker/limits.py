@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from docker.types import DeviceRequest
+
 from orchestrator.domain.catalogue import Size
 
 CAPABILITIES = (
@@ -19,7 +21,9 @@ SMALLEST_MEMORY = 64 << 20
 def host_config(size: Size, host_cores: int) -> dict[str, Any]:
     """Arguments of docker's create_host_config. Bytes, processes; a CPU limit above the host's cores is clamped."""
     memory = max(size.memory_bytes, SMALLEST_MEMORY)
+    gpus = [DeviceRequest(count=size.gpus, capabilities=[["gpu"]])] if size.gpus else None
     return {
+        "device_requests": gpus,
         "nano_cpus": min(size.cores, host_cores) * NANO,
         "mem_limit": memory,
         "memswap_limit": memory,

@@ -9,7 +9,21 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli import output
-from orchestrator.cli.commands import doctor, job, key, node, package, pool, run, schedule, status, storage, task, up
+from orchestrator.cli.commands import (
+    doctor,
+    job,
+    key,
+    node,
+    package,
+    pool,
+    quota,
+    run,
+    schedule,
+    status,
+    storage,
+    task,
+    up,
+)
 from orchestrator.cli.errors import CliError, Exit
 
 _HELP = """Node Farm: a self-hosted Azure Batch.
@@ -45,7 +59,7 @@ def _common(
 
 for _module in (up, status, run, doctor):
     _module.register(app)
-for _noun in (pool, node, job, schedule, task, package, storage, key):
+for _noun in (pool, node, job, schedule, task, package, storage, key, quota):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 
 

@@ -25,6 +25,7 @@ class Key:
 
 TABLE: dict[str, Key] = {
     "meta": Key("meta", "hash", "schema, redis_version, run_id", "account"),
+    "quotas": Key("quotas", "hash", "quotas that an owner has set, by name; the others are the settings'", "account"),
     "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
     "seq": Key(
         "seq", "hash", "last number given to pool, job, node, queue, schedule, package, container, ...", "account"

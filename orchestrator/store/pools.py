@@ -62,6 +62,9 @@ class Pools(Part):
             raise Refused("PoolNotFound", f"The specified pool does not exist: {id}")
         return int(number)
 
+    async def count(self) -> int:
+        return int(await self.redis(lambda r: r.zcard(self.keys("pools"))))
+
     async def get(self, id: str) -> Pool:
         return await self._existing(await self.number_of(id))
 

@@ -20,6 +20,7 @@ from orchestrator.store.measuring import Measuring
 from orchestrator.store.nodes import Nodes
 from orchestrator.store.objects import Objects
 from orchestrator.store.pools import Pools
+from orchestrator.store.quotas import Quotas
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.scripts import Scripts
 from orchestrator.store.situations import Situations
@@ -51,6 +52,7 @@ class Store:
         self.schedules = Schedules(*parts)
         self.autoscale = Autoscale(*parts).attach(self.pools)
         self.measuring = Measuring(*parts)
+        self.quotas = Quotas(*parts)
         self.applications = Applications(*parts)
         self.blobs, self.objects = Blobs(*parts), Objects(*parts)
         self.work, self.host = Work(*parts), Host(*parts)

@@ -112,7 +112,7 @@ async def _room(context: Context, pool: Pool, nodes: list[Node]) -> Room:
     used = {True: 0, False: 0}
     for node in await context.store.nodes.all():
         used[node.dedicated] += _cores(context, node.vm_size)
-    limits, each = context.store.limits, _cores(context, pool.vm_size)
+    limits, each = await context.store.quotas.current(), _cores(context, pool.vm_size)
     return Room(max(0, (limits.cores - used[True]) // each), max(0, (limits.low_priority_cores - used[False]) // each))
 
 
@@ -122,7 +122,7 @@ async def _places(context: Context, pool: Pool, nodes: list[Node]) -> Places | N
         return None  # nothing will be asked of it
     found = []
     if pool.body.get("enableInterNodeCommunication"):
-        most = context.store.limits.inter_node
+        most = (await context.store.quotas.current()).inter_node
         why = f"A pool with inter-node communication has at most {most} nodes"
         found.append(Places(max(0, most - len(nodes)), why))
     network = endpoints.network_name(pool.body)

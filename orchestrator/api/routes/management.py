@@ -52,16 +52,16 @@ _READ_ONLY = ("id", "name", "type", "etag")
 @arm(router, "GET", "")
 async def get_account(call: ArmCall) -> Response:
     """Describe the account: where it is served and its quotas."""
-    settings = call.farm.settings
+    settings, limits = call.farm.settings, await call.farm.store.quotas.current()
     properties = {
         "accountEndpoint": urlsplit(settings.api_url).netloc,
         "provisioningState": "Succeeded",
         "poolAllocationMode": "BatchService",
-        "dedicatedCoreQuota": settings.quota_cores,
-        "lowPriorityCoreQuota": settings.quota_low_priority_cores,
+        "dedicatedCoreQuota": limits.cores,
+        "lowPriorityCoreQuota": limits.low_priority_cores,
         "dedicatedCoreQuotaPerVMFamilyEnforced": False,
-        "poolQuota": settings.quota_pools,
-        "activeJobAndJobScheduleQuota": settings.quota_jobs,
+        "poolQuota": limits.pools,
+        "activeJobAndJobScheduleQuota": limits.jobs,
         "allowedAuthenticationModes": ["SharedKey"],
     }
     account = {"id": call.id(), "name": settings.account, "type": PROVIDER, "location": "local"}

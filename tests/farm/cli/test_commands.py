@@ -204,6 +204,19 @@ def test_status_shows_pools_and_jobs_in_numbers(farm, pool):
     assert found["endpoint"] in farm("status")
 
 
+def test_a_quota_is_set_and_given_back(farm):
+    farm("quota", "set", "inter-node", "50")
+    shown = {quota["name"]: quota for quota in json.loads(farm("quota", "show", "--json"))}
+    assert (shown["inter_node"]["limit"], shown["inter_node"]["default"]) == (50, 100)
+    assert shown["pools"]["used"] >= 0
+
+    farm("quota", "reset", "inter-node")
+
+    line = next(line for line in farm("quota", "show").splitlines() if line.startswith("inter_node"))
+    assert line.split() == ["inter_node", "100", "100"]
+    farm("quota", "set", "dogs", "3", code=2)
+
+
 def test_the_logs_tell_of_a_request_and_keep_no_signature(farm):
     farm("storage", "mb", "logged")
     farm("storage", "ls", "logged")

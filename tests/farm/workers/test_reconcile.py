@@ -276,6 +276,11 @@ async def test_the_core_quota_ends_a_resize_with_what_it_allows(redis_url, tmp_p
         assert (pool.current_dedicated, pool.target_dedicated, pool.allocation) == (2, 4, "steady")
         assert [error["code"] for error in pool.resize_errors] == ["AccountCoreQuotaReached"]
 
+        await context.store.quotas.set({"cores": 9})
+        await context.store.pools.resize("p", 4, None, 900_000_000)
+        await reconcile(context, pool.number)
+        assert (await context.store.pools.get("p")).current_dedicated == 4, "an owner has raised the quota"
+
 
 async def test_more_than_a_hundred_nodes_come_in_one_go(context):
     pool = await add_pool(context, "p", 130)

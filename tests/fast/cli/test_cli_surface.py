@@ -38,7 +38,8 @@ def test_the_commands_are_those_that_were_promised():
         schedule enable,schedule disable,schedule terminate,schedule delete,
         task list,task show,task why,task retry,task logs,
         package add,package list,package default,package delete,
-        storage mb,storage put,storage ls,storage get,storage rm,storage url,key show,key regenerate"""
+        storage mb,storage put,storage ls,storage get,storage rm,storage url,key show,key regenerate,
+        quota show,quota set,quota reset"""
     first, rest = promised.split("\n", 1)
 
     assert set(COMMANDS) == set(first.split()) | {name.strip() for name in rest.split(",")}
@@ -48,7 +49,8 @@ PRINTS = """status,logs,run,doctor,pool list,pool show,pool autoscale enable,poo
     pool autoscale evaluate,node list,node show,node reboot,node reimage,node remove,
     node disable,node enable,node deallocate,node start,node logs,job submit,job list,job show,job prune,
     schedule add,schedule list,schedule show,schedule jobs,
-    task list,task show,task why,package list,storage ls,storage url,key show,key regenerate"""
+    task list,task show,task why,package list,storage ls,storage url,key show,key regenerate,
+    quota show,quota set,quota reset"""
 
 
 @pytest.mark.parametrize("name", [name.strip() for name in PRINTS.split(",")])

@@ -3,13 +3,16 @@
 
 local making = {}
 
+-- A quota: what an owner has set, else what the caller's settings say.
+function making.quota(name, given) return tonumber(call('HGET', K.quotas(), name) or given) end
+
 -- Why a pool of this id cannot be made now, or nil; `quota`: pools of the account.
 function making.pool_refusal(id, quota)
   local old = call('HGET', K.pool_ids(), string.lower(id))
   if old then
     return call('HGET', K.pool(old), 'state') == 'deleting' and 'PoolBeingDeleted' or 'PoolExists'
   end
-  if call('ZCARD', K.pools()) >= quota then return 'PoolQuotaReached' end
+  if call('ZCARD', K.pools()) >= making.quota('pools', quota) then return 'PoolQuotaReached' end
 end
 
 -- Makes a pool; `a` as in add_pool.lua, and `auto`: what made it (job, schedule), absent: a call. Returns P.
@@ -78,7 +81,7 @@ end
 -- Active jobs and schedules count together.
 function making.over_quota(quota)
   local v = call('HMGET', K.meta(), 'active_jobs', 'active_schedules')
-  return tonumber(v[1] or 0) + tonumber(v[2] or 0) >= quota
+  return tonumber(v[1] or 0) + tonumber(v[2] or 0) >= making.quota('jobs', quota)
 end
 
 -- What a job leaves behind when it is completed or gone: its own pool, and the schedule that waits for it.

@@ -17,7 +17,8 @@ WATCHED = {
     *("rebooting", "reimaging", "deallocating", "leavingpool"),  # they may wait for tasks that died with the agent
 }
 STARTING_GRACE = 4
-"""A node that is starting may be silent this many times longer: an interpreter has to come up."""
+"""A node that is starting may be silent this many times longer: an interpreter has to come up. And longer with each
+boot of which nothing was heard: the host may be slow, and after a few the node is given up (domain/resize.py)."""
 
 
 class Heartbeats:
@@ -76,7 +77,7 @@ class Heartbeats:
         self._heard = {key: at for key, at in self._heard.items() if key in nodes}
         for key, node in nodes.items():
             since = self._heard.setdefault(key, now)
-            patience = self._lost_after * (STARTING_GRACE if node.state == "starting" else 1)
+            patience = self._lost_after * (STARTING_GRACE * max(1, node.tries) if node.state == "starting" else 1)
             if now - since > patience and await self._store.nodes.lose(*key):
                 log.warning("node_lost", node=node.id, boot=node.boot, silent_s=round(now - since, 1))
                 await self._store.jobs.redis(lambda _, k=key: self._store.access.revoke(*k))

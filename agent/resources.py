@@ -80,6 +80,8 @@ def _version_2() -> dict[str, int]:
     if memory:
         found["mem"] = max(0, int(memory) - _pairs(_CGROUP / "memory.stat").get("inactive_file", 0))
     names = {"rbytes": "rb", "wbytes": "wb", "rios": "ro", "wios": "wo"}
+    if (_CGROUP / "io.stat").exists():
+        found |= dict.fromkeys(names.values(), 0)  # devices that were never used are not listed
     for line in _text(_CGROUP / "io.stat").splitlines():
         for word in line.split()[1:]:
             name, _, figure = word.partition("=")
@@ -97,7 +99,10 @@ def _version_1() -> dict[str, int]:
     if memory:
         found["mem"] = max(0, int(memory) - _pairs(_CGROUP / "memory/memory.stat").get("total_inactive_file", 0))
     for file, names in (("io_service_bytes", ("rb", "wb")), ("io_serviced", ("ro", "wo"))):
-        for line in _text(_CGROUP / f"blkio/blkio.throttle.{file}").splitlines():
+        told = _text(_CGROUP / f"blkio/blkio.throttle.{file}")
+        if told:
+            found |= dict.fromkeys(names, 0)  # devices that were never used are not listed
+        for line in told.splitlines():
             words = line.split()
             if len(words) == 3 and words[1] in ("Read", "Write"):
                 name = names[words[1] == "Write"]

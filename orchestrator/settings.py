@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     log_level: str = "info"
 
     @property
+    def store_for_nodes(self) -> str:
+        """The object store's URL as nodes reach it, past the API; empty where bytes pass through the API."""
+        return (self.s3_public_endpoint or self.s3_endpoint) if self.storage else ""
+
+    @property
     def url_for_nodes(self) -> str:
         """The API's base URL as nodes reach it."""
         return self.node_api_url or self.api_url

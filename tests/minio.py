@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from redis.asyncio import Redis
 
+from orchestrator.storage.bucket import Bucket
+from orchestrator.storage.s3 import S3
+from orchestrator.store import Limits
+from orchestrator.store.blobs import Blobs
+from orchestrator.store.keys import Keys
+from orchestrator.store.objects import Objects
+from orchestrator.store.scripts import Scripts
 from tests.azurite import free_port
 
 SERVER = Path(os.environ.get("FARM_CACHE", "~/.cache/nodefarm")).expanduser() / "minio" / "bin" / "minio"
@@ -41,6 +49,20 @@ class Minio:
     def unfinished(self) -> int:
         """Multipart uploads that were neither completed nor aborted."""
         return len(list((self.data / ".minio.sys" / "multipart").glob("*/*")))
+
+
+class BucketStorage(S3):
+    """The S3 backend with an index in the Redis of that URL, for one event loop; closes its connections to both."""
+
+    def __init__(self, bucket: Bucket, redis_url: str, account: str = "farm") -> None:
+        self.redis = Redis.from_url(redis_url)
+        parts = (self.redis, Keys(account), Scripts(self.redis, account), Limits())
+        self.index, self.loose = Blobs(*parts), Objects(*parts)
+        super().__init__(bucket, self.index, self.loose)
+
+    async def close(self) -> None:
+        await super().close()
+        await self.redis.aclose()
 
 
 @contextmanager

@@ -11,20 +11,16 @@ from types import SimpleNamespace
 
 import uvicorn
 from fastapi import FastAPI
-from redis.asyncio import Redis
 
 from orchestrator.api.routes.containers import router
-from orchestrator.domain.vault import Vault
 from orchestrator.storage.bucket import Bucket, Place
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
-from orchestrator.storage.s3 import S3
-from orchestrator.store import Limits
-from orchestrator.store.store import Store
+from tests.minio import BucketStorage
 
 
 def main(folder: Path, port: int, redis: str = "", s3: str = "") -> None:
-    made = in_bucket(redis, s3) if s3 else Folder(folder, "farm")
+    made = BucketStorage(Bucket(Place.parse("s3://nightly", s3), "farm"), redis) if s3 else Folder(folder, "farm")
     containers = Containers(made, "farm", b"s" * 32, f"http://127.0.0.1:{port}")
 
     @asynccontextmanager
@@ -38,11 +34,6 @@ def main(folder: Path, port: int, redis: str = "", s3: str = "") -> None:
     app.state.containers, app.state.store = containers, SimpleNamespace()
     print(containers.url("box", "rwl", 6 * 3600), flush=True)
     uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", log_level="warning")
-
-
-def in_bucket(redis: str, s3: str) -> S3:
-    store = Store(Redis.from_url(redis), redis, "farm", Vault(b"s" * 32), b"s" * 32, Limits())
-    return S3(Bucket(Place.parse("s3://nightly", s3), "farm"), store.blobs, store.objects)
 
 
 if __name__ == "__main__":

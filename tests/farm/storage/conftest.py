@@ -20,17 +20,16 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from orchestrator.api.routes.containers import router
-from orchestrator.domain.vault import Vault
 from orchestrator.storage.base import Storage
 from orchestrator.storage.bucket import Bucket, Place
 from orchestrator.storage.containers import Containers
 from orchestrator.storage.folder import Folder
-from orchestrator.storage.s3 import S3
-from orchestrator.store import Limits, invariants
+from orchestrator.store import invariants
 from orchestrator.store.store import Store
 from tests import azurite as azurite_process
 from tests import redis_servers
 from tests.azurite import free_port
+from tests.minio import BucketStorage
 
 
 class Attempts:
@@ -131,33 +130,22 @@ def one_redis(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def index(one_redis) -> Callable[[], Store]:
-    """Makes connections to an empty store, each for one event loop."""
+def in_bucket(bucket, one_redis) -> Callable[[], BucketStorage]:
+    """Makes connections to an empty storage, each for one event loop."""
     with SyncRedis.from_url(one_redis) as redis:
         redis.flushall()
-    return lambda: Store(Redis.from_url(one_redis), one_redis, "farm", Vault(b"s" * 32), b"s" * 32, Limits())
+    return lambda: BucketStorage(bucket, one_redis)
 
 
 @pytest.fixture
-def bucket_farm(bucket, index) -> Iterator[Served]:
-    class OneLoops(S3):
-        """Closes its connection to the index too."""
-
-        def __init__(self) -> None:
-            self._store = index()
-            super().__init__(bucket, self._store.blobs, self._store.objects)
-
-        async def close(self) -> None:
-            await super().close()
-            await self._store.close()
-
-    with serving(OneLoops) as farm:
+def bucket_farm(in_bucket, one_redis) -> Iterator[Served]:
+    with serving(in_bucket) as farm:
         yield farm
-    assert asyncio.run(_problems(index())) == []
+    assert asyncio.run(_problems(one_redis)) == []
 
 
-async def _problems(store: Store) -> list[str]:
-    async with store.redis as redis:
+async def _problems(url: str) -> list[str]:
+    async with Redis.from_url(url) as redis:
         return await invariants.check(redis, "farm")
 
 

@@ -51,7 +51,7 @@ def send(box: DirectContainer, name: str, data: bytes, folder):
 
 
 def fetch(url: str, name: str, folder) -> bytes:
-    with httpx.Client(trust_env=False) as client, file_of(folder, b"what was there before") as fd:
+    with httpx.Client(trust_env=False, timeout=60) as client, file_of(folder, b"what was there before") as fd:
         agent_direct.download(client, SETTINGS, blob_url(url, name), fd, GO_ON)
         return os.pread(fd, 1 << 30, 0)
 
@@ -121,7 +121,7 @@ def test_a_superseded_attempt_publishes_nothing_and_is_told_to_give_back(bucket_
 def test_urls_of_an_upload_are_dead_once_it_is_published(bucket_farm, url, tmp_path):
     """So an attempt that is superseded later cannot change what it published while it counted."""
     asked = f"{blob_url(bucket_farm.containers.url('box', 'cw', 60, fence=Fence(7, 3, 1)), 'out')}&comp=direct"
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         said = client.post(asked, json={"size": 5}).json()
         etag = client.put(said["urls"][0], content=b"first").headers["etag"]
         assert client.put(asked, json={"upload": said["upload"], "etags": [etag]}).status_code == 201
@@ -131,7 +131,7 @@ def test_urls_of_an_upload_are_dead_once_it_is_published(bucket_farm, url, tmp_p
 
 def test_fewer_bytes_than_were_announced_are_not_published(url, tmp_path):
     asked = f"{blob_url(url, 'out')}&comp=direct"
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         said = client.post(asked, json={"size": 5}).json()
         etag = client.put(said["urls"][0], content=b"abc").headers["etag"]
         answer = client.put(asked, json={"upload": said["upload"], "etags": [etag]})
@@ -151,7 +151,7 @@ def test_uploads_that_were_left_are_aborted_by_the_sweep(box, url, bucket_farm, 
 
 def test_what_is_being_read_stays_readable_though_it_is_replaced(box, url, tmp_path):
     box.commit("b", send(box, "b", b"old", tmp_path), {})
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         said = client.get(f"{blob_url(url, 'b')}&comp=direct").json()
         box.commit("b", send(box, "b", b"new", tmp_path), {})
         assert client.get(said["pieces"][0]["url"]).content == b"old"
@@ -180,7 +180,7 @@ def test_the_containers_url_decides_who_gets_signed_urls(bucket_farm, url, permi
     with ContainerClient.from_container_url(url) as box:
         box.upload_blob("b", b"x")
     asked = f"{blob_url(bucket_farm.container_url('box', permissions), 'b')}&comp=direct"
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         assert client.get(asked).status_code == (200 if read else 403)
         assert client.post(asked, json={"size": 1}).status_code == (201 if write else 403)
         late = f"{blob_url(bucket_farm.container_url('box', permissions, hours=-1), 'b')}&comp=direct"
@@ -189,7 +189,7 @@ def test_the_containers_url_decides_who_gets_signed_urls(bucket_farm, url, permi
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"size": -1}', b'{"size": "x"}', b'{"size": 1e3}', b"{"])
 def test_hostile_bodies_are_refused(url, body):
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for method in ("POST", "PUT"):
             answer = client.request(method, f"{blob_url(url, 'b')}&comp=direct", content=body)
             assert answer.status_code in (400, 404), answer.text
@@ -197,5 +197,5 @@ def test_hostile_bodies_are_refused(url, body):
 
 def test_a_farm_with_a_folder_says_that_it_has_no_such_way(folder_farm):
     url = folder_farm.container_url("box")
-    answer = httpx.post(f"{blob_url(url, 'b')}&comp=direct", json={"size": 1}, trust_env=False)
+    answer = httpx.post(f"{blob_url(url, 'b')}&comp=direct", json={"size": 1}, trust_env=False, timeout=60)
     assert (answer.status_code, answer.headers["x-ms-error-code"]) == (400, "UnsupportedQueryParameter")

@@ -13,17 +13,10 @@ from orchestrator.store import invariants
 
 
 @pytest.fixture
-async def store(index):
-    store = index()
-    yield store
-    await store.redis.aclose()
-
-
-@pytest.fixture
-async def storage(store, bucket):
-    opened = S3(bucket, store.blobs, store.objects)
+async def storage(in_bucket):
+    opened = in_bucket()
     yield opened
-    assert await invariants.check(store.redis, "farm") == []
+    assert await invariants.check(opened.redis, "farm") == []
     await opened.close()
 
 
@@ -37,8 +30,8 @@ async def sized(count: int, size: int = 1 << 20):
 
 
 class TestS3(StorageConformance):
-    async def test_two_processes_sharing_a_bucket_see_one_store(self, storage, store, bucket):
-        other = S3(bucket, store.blobs, store.objects)
+    async def test_two_processes_sharing_a_bucket_see_one_store(self, storage, in_bucket):
+        other = in_bucket()
         await storage.create_container("box")
         await other.put_block("box", "b", block_id(0), stream(b"x"))
         await storage.commit("box", "b", [BlockRef(block_id(0))])
@@ -96,38 +89,38 @@ class TestS3(StorageConformance):
         await storage.discard_stale(-1)
         assert (minio.unfinished() - before, objects(minio, bucket)) == (0, [])
 
-    async def test_what_a_crash_left_half_written_goes_with_the_sweep(self, storage, store, minio, bucket):
+    async def test_what_a_crash_left_half_written_goes_with_the_sweep(self, storage, minio, bucket):
         await storage.create_container("box")
-        await store.objects.draft("1/left")
+        await storage.loose.draft("1/left")
         storage.bucket.put("1/left", b"an API process died before the index knew of it")
         await storage.discard_stale(3600)
         assert len(objects(minio, bucket)) == 1
         await storage.discard_stale(-1)
         assert objects(minio, bucket) == []
 
-    async def test_what_was_given_up_cannot_be_published_any_more(self, storage, store):
+    async def test_what_was_given_up_cannot_be_published_any_more(self, storage):
         await storage.create_container("box")
 
         async def slow():
             yield b"x"
 
-        draft, put = store.objects.draft, storage.bucket.put
+        draft, put = storage.loose.draft, storage.bucket.put
 
         def given_up(name, data):
             put(name, data)
-            asyncio.run_coroutine_threadsafe(store.objects.give_up(name), loop).result(10)
+            asyncio.run_coroutine_threadsafe(storage.loose.give_up(name), loop).result(10)
 
         loop = asyncio.get_running_loop()
         storage.bucket.put = given_up
         with pytest.raises(StorageError, match="ServerBusy"):
             await storage.write("box", "b", slow())
-        assert store.objects.draft == draft
+        assert storage.loose.draft == draft
         assert (await storage.blobs("box")).blobs == []
 
-    async def test_a_server_that_is_away_is_said_to_be_busy_and_nothing_changes(self, storage, store):
+    async def test_a_server_that_is_away_is_said_to_be_busy_and_nothing_changes(self, storage):
         await storage.create_container("box")
         await storage.write("box", "b", stream(b"old"))
-        away = S3(Bucket(Place("bucket", endpoint="http://127.0.0.1:9"), "farm"), store.blobs, store.objects)
+        away = S3(Bucket(Place("bucket", endpoint="http://127.0.0.1:9"), "farm"), storage.index, storage.loose)
         with pytest.raises(StorageError, match="ServerBusy: the object store does not answer"):
             await away.write("box", "b", stream(b"new"))
         await away.close()

@@ -20,6 +20,7 @@ KILLED_EXIT = 137
 TABLE = {
     (WAITING, "begun"): PREPARING,
     (WAITING, "killed"): DONE,
+    (WAITING, "returned"): DONE,
     (PREPARING, "prepared"): RUNNING,
     (PREPARING, "failed"): DONE,
     (PREPARING, "killed"): ENDING,
@@ -65,6 +66,12 @@ class Report(NamedTuple):
     at: float | None = None
 
 
+class Begun(NamedTuple):
+    """Tell the engine that an attempt which waited for a slot runs. Unimportant once its end is told."""
+
+    key: Key
+
+
 class Finish(NamedTuple):
     """The attempt is over: its directory is kept for as long as its retention, its user is free again."""
 
@@ -90,9 +97,16 @@ class Reason(NamedTuple):
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt on this node. `story` keeps its events for Impossible."""
+    """One attempt on this node. `story` keeps its events for Impossible.
+
+    `slots`: that it takes while it runs. `since`: when it came, then when it began. `ahead`: the engine gave it before
+    there was a free slot, and takes it for waiting until told otherwise.
+    """
 
     work: Work
+    slots: int = 1
+    ahead: bool = False
+    since: float = 0.0
     phase: str = WAITING
     reason: Reason | None = None
     end: End | None = None
@@ -104,26 +118,53 @@ class Impossible(Exception):
 
 
 class Core:
-    """All attempts that this node holds."""
+    """All attempts that this node holds.
 
-    def __init__(self) -> None:
+    Attempts begin in the order in which they came, each when enough of the node's slots are free.
+
+    Args:
+        slots: of the node.
+    """
+
+    def __init__(self, slots: int = 1) -> None:
         self.attempts: dict[Key, Attempt] = {}
+        self.line: dict[Key, Attempt] = {}  # those that wait for slots, in order
+        self._free = slots
         self._current: dict[tuple[int, int], Key] = {}
 
     def holds(self) -> list[list[int]]:
         """Every attempt that is not ended, as a `hold` event lists them."""
-        return [list(key) for key in self.attempts]
+        return [[*key, int(attempt.phase == WAITING)] for key, attempt in self.attempts.items()]
 
-    def assigned(self, work: Work, now: float) -> list[tuple]:
-        """A run message named this attempt. Waits while an older attempt of the task is dying."""
+    def running(self) -> int:
+        """Attempts that have slots."""
+        return len(self.attempts) - len(self.line)
+
+    def assigned(self, work: Work, now: float, slots: int = 1, ahead: bool = False) -> list[tuple]:
+        """A run message named this attempt. Waits for slots, and while an older attempt of the task is dying."""
         older = self._current.get(work.key[:2])
         if older is not None and older[2] >= work.key[2]:
             return []
-        self.attempts[work.key] = Attempt(work)
+        attempt = self.attempts[work.key] = Attempt(work, slots, ahead, now)
         self._current[work.key[:2]] = work.key
-        if older is None:
-            return self._begin(work.key)
-        return self.kill(older, Reason("back", "a later attempt was assigned"), now)
+        if older is not None:
+            return self.kill(older, Reason("back", "a later attempt was assigned"), now)
+        if self.line or attempt.slots > self._free:
+            self.line[work.key] = attempt
+            return []
+        return self._begin(work.key, now)
+
+    def returned(self, now: float) -> tuple[list[Key], list[tuple]]:
+        """Every attempt that was given ahead and has not begun; the node does not hold them any more. And effects."""
+        keys = [key for key, attempt in self.attempts.items() if attempt.ahead and attempt.phase == WAITING]
+        for key in keys:
+            self._move(key, "returned")
+            self._forget(key)
+        return keys, self._next(now)
+
+    def waiting_since(self) -> float | None:
+        """When the first of those that wait for slots came; None: none waits."""
+        return next(iter(self.line.values())).since if self.line else None
 
     def prepared(self, key: Key) -> list[tuple]:
         """Inputs are there."""
@@ -173,7 +214,8 @@ class Core:
         attempt.reason = reason
         self._move(key, "killed")
         if before == WAITING:
-            return self._done(key, self._verdict(key), now)
+            self.line.pop(key, None)
+            return self._done(key, self._verdict(key), now, 0)
         return [Stop(key, before, reason.why == "terminate")]
 
     def retain(self, job: int, task: int, retention_s: float | None) -> bool:
@@ -204,15 +246,31 @@ class Core:
             assert (attempt.phase == ENDING) == (attempt.reason is not None), (key, attempt)
             assert self._current[key[:2]][2] >= key[2]
             waits = self._current[key[:2]] == key and any(k[:2] == key[:2] and k != key for k in self.attempts)
-            assert (attempt.phase == WAITING) == waits, (key, attempt)
+            assert (attempt.phase == WAITING) == (waits or key in self.line), (key, attempt)
         for key in self._current.values():
             assert key in self.attempts
+        assert not self.line or next(iter(self.line.values())).slots > self._free, "a slot is free and somebody waits"
 
-    def _begin(self, key: Key) -> list[tuple]:
+    def _begin(self, key: Key, now: float) -> list[tuple]:
+        attempt = self.attempts[key]
         self._move(key, "begun")
-        if self.attempts[key].work.has_inputs:
-            return [Prepare(key)]
-        return self.prepared(key)
+        self._free -= attempt.slots
+        attempt.since = now
+        effects: list[tuple] = [Begun(key)] if attempt.ahead else []
+        if attempt.work.has_inputs:
+            return [*effects, Prepare(key)]
+        return effects + self.prepared(key)
+
+    def _next(self, now: float) -> list[tuple]:
+        """Begin whoever is first in line, as far as slots go."""
+        effects: list[tuple] = []
+        while self.line:
+            key, attempt = next(iter(self.line.items()))
+            if attempt.slots > self._free:
+                break
+            del self.line[key]
+            effects += self._begin(key, now)
+        return effects
 
     def _ended(self, key: Key, now: float) -> list[tuple]:
         verdict = self._verdict(key)
@@ -228,18 +286,31 @@ class Core:
         end = attempt.end
         return _end(key, end.exit if end else None, _FAULTS[why](words), end.stats if end else None)
 
-    def _done(self, key: Key, item: list[Any], now: float) -> list[tuple]:
-        attempt = self.attempts.pop(key)
+    def _done(self, key: Key, item: list[Any], now: float, slots: int | None = None) -> list[tuple]:
+        """`slots`: that are free again; None: all that it takes."""
+        attempt = self.attempts[key]
+        self._free += attempt.slots if slots is None else slots
+        if item[0] == "end" and attempt.end:
+            item[7] = [*attempt.end.stats, max(1, int((now - attempt.since) * 1e6))]
         blocks = attempt.end.stats[4] if attempt.end else 0
         effects: list[tuple] = [Report(item, now), Finish(key, attempt.work, blocks)]
+        self._forget(key)
+        return effects + self._next(now)
+
+    def _forget(self, key: Key) -> None:
+        """The attempt is not here any more; one that waited for its end gets in line."""
+        del self.attempts[key]
+        self.line.pop(key, None)
         task = key[:2]
-        if self._current[task] != key:
-            others = [other for other in self.attempts if other[:2] == task]
-            return effects + (self._begin(others[0]) if len(others) == 1 else [])
-        del self._current[task]
-        if self.attempts:  # a waiting attempt that was ended leaves the older one, which is still dying
-            self._current.update((task, other) for other in self.attempts if other[:2] == task)
-        return effects
+        if self._current[task] == key:
+            del self._current[task]
+            if len(self.attempts) > len(self._current):
+                # a waiting attempt that was ended leaves the older one, which is still dying
+                self._current.update((task, other) for other in self.attempts if other[:2] == task)
+            return
+        others = [other for other in self.attempts if other[:2] == task]
+        if len(others) == 1:
+            self.line[others[0]] = self.attempts[others[0]]
 
     def _stale(self, key: Key, phase: str) -> bool:
         """An answer that crossed a kill says nothing any more; `ended` follows."""

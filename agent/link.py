@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from agent.assignment import Key
 from agent.contract import VERSION, messages, queues
 from agent.contract.boot import Boot
 from agent.firewall import MARK
@@ -20,7 +21,7 @@ from agent.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 500  # items of one event message: the engine's script applies it in one go
+_BATCH = 400  # items of one event message: the engine's script applies it in one go
 _MESSAGE = 500_000  # bytes; the engine sets aside what is over a mebibyte
 _LOST = (OSError, TimeoutError, ReplyError)
 _REFUSALS = {"WRONGPASS", "NOAUTH", "NOPERM"}
@@ -58,15 +59,38 @@ class Link:
         self._channel = queues.pulse(boot.account)
         self._refused_s = max(settings.refused_s, 3 * boot.lost_after_s)
         self._pending: list[tuple[list[Any], float | None]] = []
+        self._begun: dict[Key, None] = {}
+        self._gathering: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
         self._seq = 0
         self._connected_before = False
 
-    def report(self, item: list[Any], at: float | None = None) -> None:
-        """Queue one event item. `at`: when it happened, monotonic; its age is filled in when it leaves."""
+    def report(self, item: list[Any], at: float | None = None, soon: bool = False) -> None:
+        """Queue one event item. `at`: when it happened, monotonic; its age is filled in when it leaves.
+
+        `soon`: it may wait a little for others, so that they travel and are applied together.
+        """
         self._pending.append((item, at))
+        if item[0] == "end":
+            self._begun.pop((item[1], item[2], item[3]), None)
         self._flushed.clear()
+        self._leave(soon)
+
+    def begun(self, key: Key) -> None:
+        """An attempt that waited for a slot runs; not told any more once its end is."""
+        self._begun[key] = None
+        self._flushed.clear()
+        self._leave(True)
+
+    def _leave(self, soon: bool) -> None:
+        if not soon:
+            self._wake.set()
+        elif self._gathering is None and not self._wake.is_set():
+            self._gathering = asyncio.get_running_loop().call_later(self._settings.gather_s, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
         self._wake.set()
 
     async def run(self, beat: Beat, interval: float) -> None:
@@ -93,7 +117,7 @@ class Link:
 
     async def flushed(self) -> None:
         """Wait until Redis has taken every report."""
-        if self._pending:
+        if self._pending or self._begun:
             await self._flushed.wait()
 
     async def _until_broken(self, beat: Beat, interval: float) -> Exception:
@@ -157,41 +181,57 @@ class Link:
             self._hold()
 
     async def _write(self, connection: Connection) -> None:
-        ring = False
+        self._wake.set()
         while True:
-            if not self._pending and not ring:
-                self._wake.clear()
+            await self._wake.wait()
+            self._wake.clear()
+            if self._gathering is not None:
+                self._gathering.cancel()
+                self._gathering = None
+            await self._send_all(connection)
+            if not self._pending and not self._begun:
                 self._flushed.set()
-                await self._wake.wait()
-            batch, packed = self._next_batch()
-            commands = [pack("RPUSH", self._events, packed)] if batch else []
+
+    async def _send_all(self, connection: Connection) -> None:
+        """Everything that is there now, and then the bell; what comes meanwhile has a turn of its own."""
+        while True:
+            batch, begun, packed = self._next_batch()
+            rest = len(self._pending) - len(batch)
+            commands = [pack("RPUSH", self._events, packed)] if batch or begun else []
             replies = await connection.execute(*commands, self._bell)
-            ring = isinstance(replies[-1], Exception)
-            if batch and not isinstance(replies[0], Exception):
-                self._drop(batch)
+            if commands and not isinstance(replies[0], Exception):
+                self._drop(batch, begun)
             problem = next((reply for reply in replies if isinstance(reply, Exception)), None)
             if problem is not None:
                 await self._wait_out(problem)
+            elif not rest:
+                return
 
-    def _drop(self, batch: list) -> None:
+    def _drop(self, batch: list, begun: list[Key]) -> None:
         """Forget what Redis has taken. A `hold` may have been replaced meanwhile, so not just by count."""
+        for key in begun:
+            self._begun.pop(key, None)
         if all(mine is taken for mine, taken in zip(self._pending, batch, strict=False)):
             del self._pending[: len(batch)]
             return
         taken = {id(entry) for entry in batch}
         self._pending = [entry for entry in self._pending if id(entry) not in taken]
 
-    def _next_batch(self) -> tuple[list[tuple[list[Any], float | None]], bytes]:
+    def _next_batch(self) -> tuple[list[tuple[list[Any], float | None]], list[Key], bytes]:
+        """Reports in their order, and with the last of them what has begun: by then its slots are free."""
         batch = self._pending[:_BATCH]
-        packed = self._packed(batch)
-        while len(packed) > _MESSAGE and len(batch) > 1:
+        while True:
+            begun = list(self._begun) if len(batch) == len(self._pending) else []
+            packed = self._packed(batch, begun)
+            if len(packed) <= _MESSAGE or len(batch) < 2:
+                return batch, begun, packed
             batch = batch[: len(batch) // 2]
-            packed = self._packed(batch)
-        return batch, packed
 
-    def _packed(self, batch: list[tuple[list[Any], float | None]]) -> bytes:
+    def _packed(self, batch: list[tuple[list[Any], float | None]], begun: list[Key]) -> bytes:
         now = time.monotonic()
         items = [aged(item, now - at) if at is not None else item for item, at in batch]
+        if begun:
+            items.append(["begun", begun])
         return messages.pack({"v": VERSION, "items": items})
 
     async def _wait_out(self, problem: Exception) -> None:

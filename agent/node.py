@@ -52,27 +52,25 @@ class Node:
         self._door = Door(boot, settings) if boot.containers and boot.broker_url else None
         self._containers = ContainerCommands(self._door) if self._door else None
         self._files = Files(self._api, directories, self._retention)
+        self._link = Link(boot, settings, self._receive, lambda: self._runner.core.holds(), self._accepted)
         self._runner = Runner(
             settings, directories, self._accounts, self._commands, self._containers, self._transfer,
-            self._retention, self._usage, self._report, node_variables(boot),
+            self._retention, self._usage, boot.slots, self._link, node_variables(boot),
         )  # fmt: skip
         self._job_tasks = JobTasks(
             directories, self._accounts, self._commands, self._transfer, self._retention, self._report,
             lambda: self._runner.variables,
         )  # fmt: skip
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
-        self._pulse = Pulse(
-            boot, lambda: len(self._runner.core.attempts), self._usage.used, Resources(boot.driver).totals
-        )
-        self._link = Link(boot, settings, self._receive, self._runner.core.holds, self._accepted)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
+        self._pulse = Pulse(boot, self._runner.core.running, self._usage.used, Resources(boot.driver).totals)
         self._startup = Startup(
             boot, settings, directories, self._accounts, self._commands, self._containers, self._door,
             self._transfer, self._runner, self._report, self._system.install_accounts,
         )  # fmt: skip
         self._handlers = {
-            "run": self._runner.run, "kill": self._runner.kill, "clean": self._clean, "keep": self._keep,
-            "file": self._files.handle, "release": self._job_tasks.release, "drain": self._drain,
+            "run": self._runner.run, "recall": self._runner.recall, "kill": self._runner.kill, "clean": self._clean,
+            "keep": self._keep, "file": self._files.handle, "release": self._job_tasks.release, "drain": self._drain,
             "user": self._system.handle,
         }  # fmt: skip
 

@@ -34,6 +34,14 @@ class Transfers(Protocol):
     async def send(self, work: Work, place: "Place", end: End, environment: dict[str, str]) -> Failure | None: ...
 
 
+class Reports(Protocol):
+    """What the runner needs of link.py."""
+
+    def report(self, item: list[Any], at: float | None = None, soon: bool = False) -> None: ...
+
+    def begun(self, key: Key) -> None: ...
+
+
 class Keeper(Protocol):
     """What the runner needs of retention.py."""
 
@@ -68,7 +76,8 @@ class Runner:
 
     Args:
         containers: for tasks in containers of their own; None: the pool has none.
-        report: hands an item and its time to the link.
+        slots: of the node.
+        reports: takes what the engine is told.
         variables: of node and pool packages; task_variables adds the rest.
     """
 
@@ -82,26 +91,29 @@ class Runner:
         transfers: Transfers,
         keeper: Keeper,
         meter: Meter,
-        report: Callable[[list[Any], float | None], None],
+        slots: int,
+        reports: "Reports",
         variables: dict[str, str],
     ) -> None:
-        self.core = Core()
+        self.core = Core(slots)
         self.variables = variables
         self.silent = False
         self._prepare_job: Callable[[Job], None] = lambda job: None
         self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
+        self._low_water = 0
+        self._line_timer: asyncio.TimerHandle | None = None
         self._settings = settings
         self._directories, self._accounts = directories, accounts
         self._commands, self._containers = commands, containers
-        self._transfers, self._keeper, self._meter, self._report = transfers, keeper, meter, report
+        self._transfers, self._keeper, self._meter, self._reports = transfers, keeper, meter, reports
         self._jobs: dict[int, tuple[str, Job]] = {}
         self._places: dict[Key, Place] = {}
         self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
         self._background: set[asyncio.Task] = set()
         self._perform_one = {
             core.Prepare: self._prepare, core.Launch: self._launch, core.Upload: self._upload,
-            core.Stop: self._stop, core.Report: self._tell, core.Finish: self._finish,
+            core.Stop: self._stop, core.Report: self._tell, core.Finish: self._finish, core.Begun: self._begun,
         }  # fmt: skip
 
     def attach(self, prepare: Callable[[Job], None], ready: Callable[[Job], Coroutine[Any, Any, bool]]) -> None:
@@ -121,8 +133,15 @@ class Runner:
                 self._remember(number, job_id, text)
         for number in message.get("prepare") or ():
             self._prepare_job(self._jobs[number][1])
-        for number, task, attempt, text, _ in message["tasks"]:
-            self._assign(number, task, attempt, text)
+        for number, task, attempt, text, _, slots, ahead in message["tasks"]:
+            self._assign(number, task, attempt, text, slots, bool(ahead))
+        self._low_water = len(self.core.line) // 2
+        if self.core.line and self._line_timer is None:
+            self._watch_line(self._settings.line_patience_s)
+
+    def recall(self, _: dict[str, Any]) -> None:
+        """A `recall` message: give back what was given ahead and has not begun."""
+        self._give_back(late=False)
 
     def kill(self, message: dict[str, Any]) -> None:
         """A `kill` message."""
@@ -131,6 +150,7 @@ class Runner:
 
     def kill_all(self, words: str) -> None:
         """Give every attempt back."""
+        self._give_back(late=False)
         self._perform(self.core.kill_all(Reason("back", words), time.monotonic()))
 
     def disk_full(self, key: Key, words: str) -> None:
@@ -149,30 +169,54 @@ class Runner:
         while len(self._jobs) > _JOBS_REMEMBERED:
             del self._jobs[next(iter(self._jobs))]
 
-    def _assign(self, number: int, task: int, attempt: int, text: str) -> None:
+    def _watch_line(self, seconds: float) -> None:
+        self._line_timer = asyncio.get_running_loop().call_later(seconds, self._look_at_line)
+
+    def _look_at_line(self) -> None:
+        """Tasks that were thought to be short are not: others may have what waits for them."""
+        self._line_timer = None
+        since = self.core.waiting_since()
+        if since is None:
+            return
+        left = since + self._settings.line_patience_s - _now()
+        if left > 0:
+            self._watch_line(left)
+        else:
+            self._give_back(late=True)
+
+    def _give_back(self, late: bool) -> None:
+        unstarted, effects = self.core.returned(_now())
+        self._reports.report(["unstarted", unstarted, int(late)])
+        self._perform(effects)
+
+    def _assign(self, number: int, task: int, attempt: int, text: str, slots: int, ahead: bool) -> None:
         key = (number, task, attempt)
         if self.silent:
             # Not at once: the farm would hand it out again as fast, until it counts as lost too often.
             back = ["back", *key, "the node has no contact with the farm"]
-            asyncio.get_running_loop().call_later(self._settings.silent_pause_s, self._report, back, None)
+            asyncio.get_running_loop().call_later(self._settings.silent_pause_s, self._reports.report, back)
             return
         try:
             work = read_task(self._jobs[number][1], task, attempt, text)
         except Unreadable as error:
-            self._report(["end", *key, 0, None, error.failure.listed(), None], time.monotonic())
+            self._reports.report(["end", *key, 0, None, error.failure.listed(), None], time.monotonic())
         except (KeyError, ValueError, TypeError) as error:
             _log.exception("unreadable task", extra={"job": number, "task": task, "attempt": attempt})
             problem = failure(PRE, "Unknown", f"the node could not read the task: {error!r}")
-            self._report(["end", *key, 0, None, problem.listed(), None], time.monotonic())
+            self._reports.report(["end", *key, 0, None, problem.listed(), None], time.monotonic())
         else:
-            self._perform(self.core.assigned(work, time.monotonic()))
+            self._perform(self.core.assigned(work, time.monotonic(), slots, ahead))
 
     def _perform(self, effects: list[tuple]) -> None:
         for effect in effects:
             self._perform_one[type(effect)](effect)
 
     def _tell(self, effect: core.Report) -> None:
-        self._report(effect.item, effect.at)
+        # while there is enough to go on with, nobody waits for the report
+        self._reports.report(effect.item, effect.at, soon=len(self.core.line) > self._low_water)
+
+    def _begun(self, effect: core.Begun) -> None:
+        self._reports.begun(effect.key)
 
     def _place(self, effect: core.Prepare | core.Launch) -> Place | None:
         """The attempt's user and clean directory; None when it has to wait or has failed."""

@@ -33,6 +33,12 @@ class Settings:
     refused_s: float = 20.0
     """Redis refusing the login for longer than this means superseded."""
 
+    gather_s: float = 0.02
+    """How long reports are gathered while the node has tasks to go on with."""
+
+    line_patience_s: float = 0.3
+    """A task that was given ahead of a free slot goes back when it has waited for so long."""
+
     terminate_grace_s: float = 1.0
     """Between SIGTERM and SIGKILL when a task is terminated."""
 

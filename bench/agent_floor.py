@@ -1,6 +1,7 @@
 """What one agent costs per task: a real Redis, a real agent, and a toy in place of the farm's engine.
 
-The toy keeps SLOTS tasks of `/bin/true` in flight by pushing run messages and reading reports.
+The toy keeps SLOTS tasks of `/bin/true` in flight, and AHEAD more waiting at the agent, by pushing run messages and
+reading reports.
 Prints CPU-µs per task of agent, spawner and their children; the last line is one JSON object.
 
     python bench/agent_floor.py [--tasks 5000] [--slots 4] [--uid-base 0] [--runs 3]
@@ -24,6 +25,8 @@ import redis
 from agent.contract import messages, queues
 from agent.contract.boot import Boot
 
+AHEAD = 32
+
 
 def boot_of(root: str, url: str, slots: int, uid_base: int) -> Boot:
     return Boot(
@@ -44,11 +47,11 @@ def drive(client: redis.Redis, boot: Boot, count: int, job_number: int) -> float
     sent = done = 0
     seq = 1
     started = time.monotonic()
-    room = boot.slots
+    room = boot.slots + AHEAD
     while done < count:
         take = min(room, count - sent)
         if take:
-            tasks = [[job_number, n, 1, json.dumps({"id": f"t{n}", "commandLine": "/bin/true"}), 0]
+            tasks = [[job_number, n, 1, json.dumps({"id": f"t{n}", "commandLine": "/bin/true"}), 0, 1, 1]
                      for n in range(sent + 1, sent + take + 1)]  # fmt: skip
             client.rpush(inbox, messages.pack({"v": 1, "kind": "run", "seq": seq, "jobs": job, "tasks": tasks}))
             sent, seq, room = sent + take, seq + 1, room - take

@@ -8,10 +8,13 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
 (grows by one with each message to this boot of this node):
 
     run    jobs=[[J, job_id, job_json], ...]   every job named below, once
-           tasks=[[J, T, A, task_json, retry_count], ...]
+           tasks=[[J, T, A, task_json, retry_count, slots, ahead], ...]
+           Each begins when that many of the node's slots are free, in this order. `ahead` 1: the engine knows that none
+           are yet, takes the task for waiting, and wants to know when it has begun
            prepare=[J, ...]                    jobs among them that are not known to be prepared on this boot yet: their
                                                preparation task runs first, or beside; left out when there are none
     release job=[J, job_id, job_json]          the job ends: what still prepares is ended, its release task runs
+    recall                                     what was given ahead and has not begun goes back (`unstarted`)
     kill   tasks=[[J, T, A, why], ...]         why: terminate | requeue | delete
     clean  dirs=[[J, job_id, T | None, task_id | None], ...]  delete task or job directories now
     keep   J, T, retention_us                  changed retentionTime, counted from the end of the task
@@ -38,10 +41,14 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
                  phase: pre | run | upload | time ; category: UserError | ServerError
                  None with a non-zero exit is a plain FailureExitCode, worded by the engine
            stats: None when the command never ran
-           stats: [wall_us, user_us, kernel_us, read_ops, write_ops, read_bytes, write_bytes]
+           stats: [wall_us, user_us, kernel_us, read_ops, write_ops, read_bytes, write_bytes, slots_us]; the last: how
+                  long the attempt had its slots
+    ["begun", [[J, T, A], ...]]         attempts given ahead that have slots now; left out of those whose end is told
+    ["unstarted", [[J, T, A], ...], late]  given ahead, not begun, and not held any more: the answer to `recall`, or
+                                        `late` 1: they waited longer than short tasks take
     ["back", J, T, A, reason]           agent could not run it for reasons of its own: requeue,
                                         does not count as a retry
-    ["hold", seq, [[J, T, A], ...]]     everything received up to message `seq` that is not ended;
+    ["hold", seq, [[J, T, A, w], ...]]  everything received up to message `seq` that is not ended (w 1: nor begun);
                                         sent after each reconnect and each gap in the numbers. Answered
                                         by `kill` for what is held and does not count
     ["bare"]                            no task's directory is left on the node; answers a drain with `retained`

@@ -67,6 +67,7 @@ class Node:
     errors: list[dict[str, Any]] = field(default_factory=list)  # wire ComputeNodeError objects
     recent: list[tuple[int, int]] = field(default_factory=list)  # (job, task) numbers, newest first
     endpoints: list[Endpoint] = field(default_factory=list)
+    awaited_slots: int = 0  # that tasks wait for here (docs/architecture.md, "Credit for short tasks")
     awaits_data: bool = False  # retaineddata: its agent has not yet said that no task's data is left
     stopped: bool = False  # deallocated, or about to start after that: there is no agent
     tries: int = 0  # boots in a row of which no agent spoke
@@ -74,8 +75,8 @@ class Node:
 
     @property
     def drained(self) -> bool:
-        """Nothing runs there, and no data is waited for."""
-        return self.running_tasks == 0 and not self.awaits_data
+        """Nothing runs there, or waits for a slot and may have begun, and no data is waited for."""
+        return self.running_tasks == 0 and self.awaited_slots == 0 and not self.awaits_data
 
     @property
     def silent(self) -> bool:
@@ -157,6 +158,7 @@ class Task:
     pool_id: str  # pool of the latest attempt; "": none yet
     waiting: int  # unsatisfied dependencies
     container: dict[str, Any] | None = None  # wire TaskContainerExecutionInformation of the latest attempt
+    prefetched: bool = False  # active, and waits at its node for a slot
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class JobView:
     running: int = 0
     max_parallel: int = UNLIMITED
     ready: tuple[Ready, ...] = ()
+    has_affinity: bool = False  # a task of it asked for a node, once
 
     @property
     def below_limit(self) -> bool:
@@ -41,7 +42,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class NodeView:
-    """What the policy sees of a node. `usable`: scheduling enabled and state idle or running."""
+    """What the policy sees of a node. `free`: slots that nobody holds or waits for at the node (ahead.py).
+
+    `usable`: scheduling enabled and state idle or running.
+    """
 
     number: int
     id: str
@@ -69,6 +73,7 @@ class Queue:
     open: bool = True  # the pool exists and is active
     turn: int = 0
     claim: Claim | None = None
+    floor: int | None = None  # priorities below it wait: see ahead.py
     jobs: tuple[JobView, ...] = ()
     nodes: tuple[NodeView, ...] = ()
 
@@ -94,6 +99,8 @@ def plan(queue: Queue, now: int, patience: int) -> tuple[Queue, list[Assignment]
 def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | None]:
     """Decide on at most one assignment. The queue that comes back has it already applied."""
     level = level_of(queue)
+    if level is not None and queue.floor is not None and level < queue.floor:
+        return queue, None
     queue = replace(queue, claim=_still_valid(queue, level))
     if level is None:
         return queue, None

@@ -45,7 +45,7 @@ TABLE: dict[str, Key] = {
     ),
     "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
     "node": Key("node:{node}", "hash", "facts", "node"),
-    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`: what the node holds", "node"),
+    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`, `a` behind it while it waits there: what the node holds", "node"),
     "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
     "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
     "ports": Key(
@@ -55,10 +55,11 @@ TABLE: dict[str, Key] = {
     "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
     "events": Key("events:{node}:{boot}", "list", "messages of the agent", "boot of the node"),
     "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "account"),
-    "queue": Key("queue:{queue}", "hash", "pool id, live pool, turn, claim", "account"),
+    "queue": Key("queue:{queue}", "hash", "pool id, live pool, turn, claim, whose tasks wait at nodes", "account"),
     "queue_levels": Key("queue:{queue}:levels", "zset", "`prio:slots` of non-empty classes, by -prio", "queue"),
     "queue_class": Key("queue:{queue}:class:{prio}:{slots}", "zset", "offering jobs J by turn", "queue"),
     "queue_open": Key("queue:{queue}:open", "zset", "nodes that may be given tasks, by free slots", "queue"),
+    "queue_ahead": Key("queue:{queue}:ahead", "zset", "nodes where attempts wait, by their slots", "queue"),
     "job_ids": Key("job_ids", "hash", "lower-case id -> J", "job"),
     "jobs": Key("jobs", "zset", "J by number", "job"),
     "job": Key("job:{job}", "hash", "facts and body", "job"),
@@ -127,10 +128,11 @@ class Keys:
         return self.prefix + TABLE[name].template.format(**numbers)
 
 
-def lua_table() -> str:
-    """Lua source of the table `K`; `P` is the account's prefix."""
+def lua_table(wanted: set[str]) -> str:
+    """Lua source of the table `K` with those of the keys that are wanted; `P` is the account's prefix."""
     lines = ["local K = {}"]
-    for name, key in TABLE.items():
+    for name in sorted(wanted & TABLE.keys()):
+        key = TABLE[name]
         parts = re.split(r"\{(\w+)\}", key.template)
         params = parts[1::2]
         body = " .. ".join(f"'{p}'" if i % 2 == 0 else p for i, p in enumerate(parts) if p)

@@ -184,7 +184,8 @@ def _pair(text: bytes) -> tuple[int, int]:
 
 def _recent(held: dict[bytes, bytes], ended: list[bytes]) -> list[tuple[int, int]]:
     """What the node runs, the latest first, then what ended there; each once, ten at most."""
-    newest = sorted(held, key=lambda name: int(held[name].split(b":")[1]), reverse=True)
+    running = [name for name in held if not held[name].endswith(b"a")]
+    newest = sorted(running, key=lambda name: int(held[name].split(b":")[1]), reverse=True)
     return list(dict.fromkeys(_pair(text) for text in (*newest, *ended)))[:RECENT]
 
 
@@ -205,7 +206,7 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes]
         slots=int(h["slots"]),
         free=int(h["free"]),
         running_tasks=int(h["running"]),
-        running_slots=sum(int(value.split(b":")[0]) for value in held.values()),
+        running_slots=sum(int(value.split(b":")[0]) for value in held.values() if not value.endswith(b"a")),
         total_run=int(h["total_run"]),
         total_succeeded=int(h["total_ok"]),
         vm_size=h["vm_size"],
@@ -219,4 +220,5 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes]
         stopped=h.get("stopped") == "1",
         tries=int(h.get("tries", 0)),
         logs=int(h.get("logs", 0)),
+        awaited_slots=int(h.get("ahead") or 0),
     )

@@ -8,7 +8,9 @@ import msgpack
 from orchestrator.domain.facts import Attempt, Task
 from orchestrator.store import told
 
-STATES = ("active", "preparing", "running", "completed")
+STATES = ("active", "preparing", "running", "completed", "active")
+PREFETCHED = 4
+"""Active, and handed to a node that has no free slot yet (lua/lib/ahead.lua)."""
 RESULTS = ("", "success", "failure")
 INHERIT = -2
 _FAILURE = ("category", "code", "message")
@@ -80,6 +82,7 @@ def task(
         node_id=node_id,
         pool_id=pool_id,
         waiting=state[WAITING],
+        prefetched=state[STATE] == PREFETCHED,
     )
 
 

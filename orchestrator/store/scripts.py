@@ -1,6 +1,7 @@
 """Loads the Lua transitions, calls them by name and turns refusals into errors."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -14,28 +15,42 @@ from orchestrator.domain.errors import Changed, Refused, Unavailable
 from orchestrator.store import keys
 
 LIBRARIES = (
-    "base",
-    "tasks",
-    "jobs",
-    "queues",
-    "scaling",
-    "making",
-    "schedules",
-    "nodes",
-    "dependencies",
-    "ends",
-    "scheduler",
-)
-"""In the order in which they build on each other; every script includes them all."""
+    "base", "tasks", "jobs", "queues", "scaling", "making", "schedules", "nodes", "dependencies", "ends", "lines", "ahead", "scheduler",
+)  # fmt: skip
+"""In the order in which they build on each other."""
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LOCAL = re.compile(r"^local (?:function (\w+)|([\w, ]+?)(?: =|$))", re.M)
 
 
 @cache
 def source(name: str) -> str:
-    """The full text of a script: key names, libraries, the transition itself."""
-    folder = files("orchestrator.store") / "lua"
-    parts = ["local P = ARGV[1]\n", keys.lua_table()]
-    parts += [(folder / "lib" / f"{library}.lua").read_text() for library in LIBRARIES]
-    return "".join([*parts, (folder / f"{name}.lua").read_text()])
+    """The full text of a script: key names, what it needs of the libraries, the transition itself.
+
+    A script makes all its functions anew each time it is called, and may have 200 locals at most; so what nobody in it
+    refers to is left out.
+    """
+    transition = (files("orchestrator.store") / "lua" / f"{name}.lua").read_text()
+    wanted, kept = _words(transition), []
+    for names, text in reversed(_definitions()):
+        if wanted.intersection(names):
+            wanted |= _words(text)
+            kept.append(text)
+    return "".join(["local P = ARGV[1]\n", keys.lua_table(wanted), *reversed(kept), transition])
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(re.sub(r"--.*", "", text)))
+
+
+@cache
+def _definitions() -> tuple[tuple[list[str], str], ...]:
+    """What the libraries define, piece by piece: names, and text. A piece reaches to the next one's `local`."""
+    folder = files("orchestrator.store") / "lua" / "lib"
+    text = "".join(f"{(folder / f'{library}.lua').read_text()}\n" for library in LIBRARIES)
+    starts = [match.start() for match in _LOCAL.finditer(text)]
+    pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return tuple((_WORD.findall(piece.partition("=")[0].partition("(")[0]), piece) for piece in pieces)
 
 
 @cache

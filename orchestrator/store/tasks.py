@@ -122,7 +122,8 @@ class Tasks(Part):
         state = packing.unpack(raw)
         if state[packing.ATTEMPT] != attempt or node not in (None, state[packing.NODE]):
             return False
-        return packing.STATES[state[packing.STATE]] in ("preparing", "running")
+        # one that waits at its node may have begun: that word is on its way
+        return state[packing.STATE] == packing.PREFETCHED or packing.STATES[state[packing.STATE]] in ("preparing", "running")
 
     async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
         raw = await self.redis(lambda r: r.hget(self.keys("task_specs", job=job), task))

@@ -162,7 +162,7 @@ def task_object(task: Task, job_id: str, base: str) -> Object:
         "userIdentity": _identity(task.body.get("userIdentity", {})),
         "executionInfo": execution_info(task),
     }
-    if task.node and task.node_id:
+    if task.node and task.node_id and not task.prefetched:
         whole["nodeInfo"] = _node_info(task, job_id, base)
     return whole
 

@@ -73,7 +73,11 @@ class TaskState:
 
     @property
     def ready(self) -> bool:
-        return self.state == "active" and self.waiting == 0
+        return self.state == "active" and self.waiting == 0 and not self.prefetched
+
+    @property
+    def prefetched(self) -> bool:
+        return self.facts[packing.STATE] == packing.PREFETCHED
 
 
 @dataclass

@@ -21,6 +21,13 @@ local function short(text, most) return string.sub(text, 1, most or 2000) end
 
 local function is_count(v) return type(v) == 'number' and v >= 0 and v < 2 ^ 53 and v == math.floor(v) end
 local function is_attempt(i) return is_count(i[2]) and is_count(i[3]) and is_count(i[4]) end
+local function are_attempts(list)
+  if type(list) ~= 'table' or #list > 500 then return false end
+  for _, h in ipairs(list) do
+    if type(h) ~= 'table' or not (is_count(h[1]) and is_count(h[2]) and is_count(h[3])) then return false end
+  end
+  return true
+end
 local function is_failure(f)
   return f == nil or f == false or (type(f) == 'table' and type(f[1]) == 'string' and type(f[2]) == 'string'
     and type(f[3]) == 'string' and type(f[4]) == 'string')
@@ -41,16 +48,37 @@ local VALID = {
   end,
   ready = function() return true end,
   bare = function() return true end,
+  begun = function(i) return are_attempts(i[2]) end,
+  unstarted = function(i) return are_attempts(i[2]) end,
   hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
   bad = function(i) return type(i[2]) == 'string' and type(i[3]) == 'string' end,
 }
 
--- Read first: which items there are, and the states they are about.
+local function named(J, T, attempt) return J .. '.' .. T .. '.' .. attempt end
+
+-- Read first: which items there are, and the states and holds they are about.
 -- A message holds up to 500 items; once that many are taken, the rest waits for the next call.
 local raws = call('LRANGE', key, 0, a.limit - 1)
-local items, wanted, taken = {}, {}, 0
+local items, wanted, names, whole, entries, taken = {}, {}, {}, false, 0, 0
+local function want(J, T, attempt)
+  wanted[J] = wanted[J] or {}
+  table.insert(wanted[J], T)
+  names[#names + 1] = named(J, T, attempt)
+end
+local function read(item)
+  items[#items + 1] = item
+  entries = entries + 1
+  if item[1] == 'begun' or item[1] == 'unstarted' then
+    entries = entries + #item[2]
+    for _, h in ipairs(item[2]) do want(h[1], h[2], h[3]) end
+  elseif item[1] == 'hold' then
+    whole = true
+  elseif is_attempt(item) then
+    want(item[2], item[3], item[4])
+  end
+end
 for _, raw in ipairs(raws) do
-  if #items >= 500 then break end
+  if entries >= 500 then break end
   taken = taken + 1
   local good, message = pcall(cmsgpack.unpack, raw)
   if #raw > 1048576 or not good or type(message) ~= 'table' or type(message.items) ~= 'table' or message.v ~= 1
@@ -59,34 +87,37 @@ for _, raw in ipairs(raws) do
   else
     for _, item in ipairs(message.items) do
       local check = type(item) == 'table' and type(item[1]) == 'string' and VALID[item[1]]
-      if check and check(item) then
-        items[#items + 1] = item
-        if is_count(item[2]) and is_count(item[3]) then
-          wanted[item[2]] = wanted[item[2]] or {}
-          table.insert(wanted[item[2]], item[3])
-        end
-      else
-        set_aside(cmsgpack.pack(item), 'not an item of version 1')
-      end
+      if check and check(item) then read(item) else set_aside(cmsgpack.pack(item), 'not an item of version 1') end
     end
   end
 end
 for J, numbers in pairs(wanted) do
   if job(J) then load_tasks(J, numbers) end
 end
-local function named(J, T, attempt) return J .. '.' .. T .. '.' .. attempt end
 local holds = {}
-for _, h in ipairs(held(N)) do holds[named(h[1], h[2], h[3])] = h end
+if whole then
+  for _, h in ipairs(held(N)) do holds[named(h[1], h[2], h[3])] = h end
+else
+  for i, value in ipairs(hmget(K.node_tasks(N), names)) do
+    if value then holds[names[i]] = hold_of(names[i], value) end
+  end
+end
 local queues = {[n.queue] = true}
-local recent = {}
+local recent, measured, late = {}, {}, {}
 
 -- The slots of an attempt are given back once, whatever became of the task meanwhile.
 local function give_back(J, T, attempt)
   local h = holds[named(J, T, attempt)]
   if not h then return false end
   holds[named(J, T, attempt)] = nil
-  release(n, J, T, attempt, h[4])
+  release(n, h)
   return true
+end
+
+-- How long an attempt that ended had its slots, microseconds; 0: not told.
+local function slot_time(item)
+  local stats = type(item[8]) == 'table' and item[8] or {}
+  return is_count(stats[8]) and stats[8] or 0
 end
 
 local function retries_left(j, t)
@@ -99,7 +130,14 @@ local function on_end(item)
   if not give_back(J, T, attempt) then return end
   local j = job(J)
   local t = j and task(J, T)
-  if not runs_here(t, N, attempt) then return end
+  if not is_here(t, N, attempt) then return end
+  local took = slot_time(item)
+  if took > 0 then
+    local m = measured[J] or {0, 0}
+    measured[J] = {m[1] + took, m[2] + 1}
+  end
+  -- It began and ended since the node's last word.
+  if t[F.state] == PREFETCHED then begin(j, T, t, math.max(t[F.state_at], now - age - took)) end
   if exit == nil then exit = false end
   local plain = not fail and exit
   -- A `run` failure says more about a non-zero exit (out of memory); it is retried like any.
@@ -126,20 +164,54 @@ local function on_back(J, T, attempt, reason)
   if not give_back(J, T, attempt) then return end
   local j = job(J)
   local t = j and task(J, T)
-  if runs_here(t, N, attempt) then
-    queues[j.queue] = true
-    take_away(j, T, t, reason, 'lost')
+  if not is_here(t, N, attempt) then return end
+  queues[j.queue] = true
+  if t[F.state] == PREFETCHED then begin(j, T, t, now) end
+  take_away(j, T, t, reason, 'lost')
+end
+
+-- Attempts that waited at the node run now.
+local function on_begun(item)
+  for _, b in ipairs(item[2]) do
+    local h = holds[named(b[1], b[2], b[3])]
+    local j = h and h[6] and job(b[1])
+    local t = j and task(b[1], b[2])
+    if h and h[6] then occupy(n, h) end
+    if is_here(t, N, b[3]) and t[F.state] == PREFETCHED then begin(j, b[2], t, now) end
   end
+  settle_node_state(n)
+end
+
+-- Attempts that were never started: asked for, or because they waited longer than was thought (`late`).
+local function on_unstarted(item)
+  local ready = {}
+  for _, u in ipairs(item[2]) do
+    local J, T = u[1], u[2]
+    local j = give_back(J, T, u[3]) and job(J)
+    local t = j and task(J, T)
+    if is_here(t, N, u[3]) and t[F.state] == PREFETCHED then
+      queues[j.queue] = true
+      ready[J] = ready[J] or {}
+      ready[J][t[F.slots]] = ready[J][t[F.slots]] or {}
+      table.insert(ready[J][t[F.slots]], T)
+    end
+  end
+  for J, sizes in pairs(ready) do
+    for slots, numbers in pairs(sizes) do put_aside(job(J), slots, numbers) end
+    if item[3] == 1 then late[J] = true end
+  end
+  n.recall, n.dirty = 0, true
 end
 
 -- After a reconnect: what was sent up to `seq` and is not held was lost on the way. So may be a kill: what is
 -- held and does not count here is ended once more. What was sent after `seq` may be lost or on its way; one more
 -- message shows the node, by its number, whether it missed some, and then it says again what it holds.
 local function on_hold(item)
-  local seq, has_it = item[2], {}
+  local seq, has_it, begun = item[2], {}, {}
   for _, h in ipairs(item[3]) do
     if type(h) == 'table' and is_count(h[1]) and is_count(h[2]) and is_count(h[3]) then
       has_it[named(h[1], h[2], h[3])] = true
+      if h[4] == 0 then begun[#begun + 1] = h end
     end
   end
   local lost = {}
@@ -147,14 +219,24 @@ local function on_hold(item)
     if h[5] <= seq and not has_it[name] then lost[#lost + 1] = h end
   end
   table.sort(lost, earlier)
-  for _, h in ipairs(lost) do on_back(h[1], h[2], h[3], 'the assignment did not reach node ' .. n.id) end
+  for _, h in ipairs(lost) do
+    local j = h[6] and job(h[1])
+    local t = j and task(h[1], h[2])
+    if is_here(t, N, h[3]) and t[F.state] == PREFETCHED then
+      on_unstarted({'unstarted', {h}})
+    else
+      on_back(h[1], h[2], h[3], 'the assignment did not reach node ' .. n.id)
+    end
+  end
+  on_begun({'begun', begun})
   local again = {}
   for name, h in pairs(holds) do
     local j = has_it[name] and job(h[1])
-    if has_it[name] and not runs_here(j and task(h[1], h[2]), N, h[3]) then again[#again + 1] = h end
+    if has_it[name] and not is_here(j and task(h[1], h[2]), N, h[3]) then again[#again + 1] = h end
   end
   table.sort(again, earlier)
   for i, h in ipairs(again) do again[i] = {h[1], h[2], h[3], 'requeue'} end
+  n.recall, n.dirty = 0, true -- the question, or the answer, may be lost; it is asked again if it is still open
   if #again > 0 then
     send(n, {kind = 'kill', tasks = again})
   elseif seq < n.seq then
@@ -192,6 +274,8 @@ local ON = {
     call('HSET', K.node(N), 'booted_at', now, 'tries', 0, 'agent_version', short(tostring(info.version or ''), 100))
     if type(info.ip) == 'string' then call('HSET', K.node(N), 'ip', short(info.ip, 100)) end
   end,
+  begun = on_begun,
+  unstarted = on_unstarted,
   start = on_start,
   ready = function()
     if in_starting() or n.state == 'unknown' then
@@ -212,17 +296,21 @@ local ON = {
   end,
 }
 for _, item in ipairs(items) do ON[item[1]](item) end
+for J, m in pairs(measured) do
+  if job(J) then set_pace(job(J), paced(job(J).pace, math.floor(m[1] / m[2]))) end
+end
+for J in pairs(late) do set_pace(job(J), 0) end
 
 if #recent > 0 then
   call('LPUSH', K.node_recent(N), unpack(recent))
   call('LTRIM', K.node_recent(N), 0, 9)
 end
-if n.running == 0 and ON_ITS_WAY[n.state] then due('pool:' .. n.pool, now) end
+if n.running + n.ahead == 0 and ON_ITS_WAY[n.state] then due('pool:' .. n.pool, now) end
 if n.state ~= 'running' and n.dirty and (n.state == 'idle' or n.state == 'unusable' or n.state == 'starttaskfailed') then
   -- The pool may have reached its size.
   if call('HGET', K.pool(n.pool), 'allocation') ~= 'steady' then due('pool:' .. n.pool, now) end
 end
-finish(queues)
+finish(queues, N)
 -- Nobody writes meanwhile: fewer than asked for, all taken, means that nothing is left.
 local more = taken < #raws or #raws == a.limit
 if more then

@@ -12,6 +12,7 @@ local queues = empty_node(n, 'node ' .. n.id .. ' is gone', 'lost')
 call('ZREM', K.pool_nodes(n.pool), n.number)
 call('HDEL', K.pool_node_ids(n.pool), string.lower(n.id))
 call('ZREM', K.queue_open(n.queue), padded(n.number))
+call('ZREM', K.queue_ahead(n.queue), padded(n.number))
 call('ZREM', K.bell(), n.number .. ':' .. n.boot)
 call('UNLINK', K.node(n.number), K.node_tasks(n.number), K.node_recent(n.number), K.inbox(n.number, n.boot),
   K.events(n.number, n.boot))

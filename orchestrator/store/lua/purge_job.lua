@@ -3,7 +3,7 @@
 -- returns {1, over (0|1), J's id}; does nothing unless the job is deleting with nothing running
 local j = job(a.job)
 if not j then return done(1, '') end
-if j.state ~= 'deleting' or pending(j, 'running') > 0 then return done(0, j.id) end
+if j.state ~= 'deleting' or pending(j, 'running') > 0 or waits_at_nodes(j) then return done(0, j.id) end
 local J = j.number
 local scan = call('HSCAN', K.task_states(J), 0, 'COUNT', 250)
 local numbers = {}

@@ -1,6 +1,6 @@
 -- Winds a job down: ends what runs on the next 20 nodes, and closes the job when nothing runs.
 -- a: job, after (node number, 0 at first)
--- returns {1, next node number or 0 when all were visited, state, running tasks left}
+-- returns {1, next node number or 0 when all were visited, state, tasks left that run or wait at nodes}
 local j = job(a.job)
 if not j then return done(0, 'gone', 0) end
 if j.state ~= 'disabling' and j.state ~= 'terminating' and j.state ~= 'deleting' then
@@ -17,7 +17,8 @@ if P and option ~= 'wait' and pending(j, 'running') > 0 then
   end
   if #nodes == 20 then following = tonumber(nodes[20]) end
 end
-if following == 0 and pending(j, 'running') == 0 then
+local waits = waits_at_nodes(j)
+if following == 0 and pending(j, 'running') == 0 and not waits then
   if j.state == 'disabling' then
     set_job_state(j, 'disabled')
   elseif j.state == 'terminating' then
@@ -30,4 +31,4 @@ end
 -- Asked again until it is purged: the worker that was asked may die or fail.
 if j.state == 'deleting' then due('job:' .. j.number, now + 15000000) end
 finish({[j.queue] = true})
-return done(following, j.state, pending(j, 'running'))
+return done(following, j.state, pending(j, 'running') + (waits and 1 or 0))

@@ -10,7 +10,7 @@ if running then
   if n then send(n, {kind = 'kill', tasks = {{j.number, T, t[F.attempt], 'terminate'}}}) end
 end
 local how = ended('The task was terminated by a user')
-if not running then how.exit = false end
+if not running or t[F.state] == PREFETCHED then how.exit = false end
 complete(j, T, t, how)
 finish({[j.queue] = true})
 return done(T)

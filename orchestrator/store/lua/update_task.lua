@@ -10,6 +10,8 @@ t[F.modified] = changed(t[F.modified])
 touch(j.number, T)
 call('HSET', K.task_specs(j.number), T, a.spec)
 local n = t[F.state] ~= ACTIVE and node(t[F.node])
+-- An attempt that waits at its node goes by what it was told: it comes back.
+if n and t[F.state] == PREFETCHED then recall(n) end
 if n then send(n, {kind = 'keep', J = j.number, T = T, retention_us = a.retention}) end
 finish({})
 return done(T)

@@ -279,7 +279,7 @@ class World:
         """Assign one task."""
         text = json.dumps({"id": f"t{task}", "commandLine": command, **body})
         self.push(
-            "run", jobs=[[job, job_id, json.dumps(job_body or {})]], tasks=[[job, task, attempt, text, 0]]
+            "run", jobs=[[job, job_id, json.dumps(job_body or {})]], tasks=[[job, task, attempt, text, 0, 1, 0]]
         )  # fmt: skip
         return f"{self.root}/workitems/{job_id}/job-1/t{task}"
 

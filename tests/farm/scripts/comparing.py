@@ -9,7 +9,8 @@ from orchestrator.store import packing
 from orchestrator.store.invariants.nodes import holds_of
 from orchestrator.store.invariants.reading import Account
 from orchestrator.store.invariants.reading import TaskState as Stored
-from tests.farm.scripts.model import Job, Model, Node
+from tests.farm.scripts.model import Model
+from tests.farm.scripts.model_facts import Job, Node
 
 
 def differences(state: Account, model: Model, whole_messages: bool = True) -> list[str]:
@@ -26,11 +27,12 @@ def _jobs(state: Account, model: Model) -> Iterator[Pair]:
     yield "jobs", state.numbers("jobs"), sorted(model.jobs)
     for number, job in model.jobs.items():
         record = state.get("job", job=number)
-        yield f"job {number}", _job_facts(record), (job.state, job.priority, job.reason, job.turn, job.next)
+        yield f"job {number}", _job_facts(record), (job.state, job.reason, job.priority, job.turn, job.next, job.pace)
 
 
-def _job_facts(record: dict[str, str]) -> tuple[str, int, str, int, int]:
-    return record["state"], int(record["priority"]), record["reason"], int(record["turn"]), int(record["next"])
+def _job_facts(record: dict[str, str]) -> tuple[str | int, ...]:
+    numbers = (int(record.get(name, 0)) for name in ("priority", "turn", "next", "pace"))
+    return record["state"], record["reason"], *numbers
 
 
 def _tasks(state: Account, model: Model) -> Iterator[Pair]:
@@ -58,6 +60,7 @@ def _task_facts(task: Stored, code: str) -> dict[str, Any]:
         "exit": None if facts[packing.EXIT] is False else facts[packing.EXIT],
         "code": code,
         "waiting": task.waiting,
+        "ahead": task.prefetched,
         "satisfied": task.satisfied,
     }
 
@@ -76,6 +79,7 @@ def _wanted(job: Job, number: int) -> dict[str, Any]:
         "exit": task.exit,
         "code": task.code,
         "waiting": job.waiting(task),
+        "ahead": task.ahead,
         "satisfied": task.satisfied,
     }
 
@@ -94,8 +98,9 @@ def _nodes(state: Account, model: Model, whole_messages: bool) -> Iterator[Pair]
         )  # fmt: skip
         yield f"node {number}", tuple(record[name] for name in names), tuple(str(value) for value in wanted)
         yield f"whether node {number} waits for data", record["data"] == "wanted", node.data
-        held = {(hold.job, hold.task, hold.attempt) for hold in holds_of(state, str(number))}
-        yield f"what node {number} holds", held, set(node.held)
+        held = {(hold.job, hold.task, hold.attempt): hold.ahead for hold in holds_of(state, str(number))}
+        yield f"what node {number} holds", held, {name: hold.ahead for name, hold in node.held.items()}
+        yield f"whether node {number} was asked to give back", int(record.get("recall", 0)) > 0, node.recall > 0
         real, model_inbox = _inbox(state, node), node.inbox
         if whole_messages:
             yield f"sequence of node {number}", record["seq"], str(node.seq)
@@ -122,7 +127,7 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
     match message["kind"]:
         case "run":
             jobs = [job[0] for job in message["jobs"]]
-            tasks = tuple((j, t, a, retries) for j, t, a, _, retries in message["tasks"])
+            tasks = tuple((j, t, a, retries, slots, ahead) for j, t, a, _, retries, slots, ahead in message["tasks"])
             assert sorted(jobs) == sorted({task[0] for task in tasks}), "each job is named exactly once"
             return message["seq"], "run", tasks
         case "kill":
@@ -132,6 +137,8 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
             return message["seq"], "clean", (job, job_id, task, task_id)
         case "keep":
             return message["seq"], "keep", (message["J"], message["T"])
+        case "recall":
+            return message["seq"], "recall", None
         case "drain":
             return message["seq"], "drain", message["on"]
     return message["seq"], message["kind"], message
@@ -142,6 +149,8 @@ def _queues(state: Account, model: Model) -> Iterator[Pair]:
         record = state.get("queue", queue=queue)
         turns = model.queues[pool_id]
         yield f"turn of {pool_id}", int(record["turn"]), turns.turn
+        ahead = int(record.get("ahead_job") or 0), int(record.get("ahead_size") or 0)
+        yield f"whose tasks wait at nodes of {pool_id}", ahead, turns.ahead
         if pool_id in model.pools:
             yield f"claim of {pool_id}", _claim(record), turns.claim
 

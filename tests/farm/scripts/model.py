@@ -5,130 +5,18 @@ returned as text, "" means done. Scheduling, exits and dependencies are those
 of `orchestrator.domain`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
+from orchestrator.domain import ahead as waiting
 from orchestrator.domain import scheduling as policy
-from orchestrator.domain.dependencies import Dependencies
 from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
+from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Pool, Task, Turns
 
 PATIENCE = 4000  # four ticks of a history, so that claims ripen while it lasts
 LOSS_LIMIT = 10
 OVER = {"deleting": "JobBeingDeleted", "terminating": "JobBeingTerminated", "completed": "JobCompleted"}
 LOST = "MaxInternalRetryCountReached"
-
-
-@dataclass
-class Task:
-    job: int
-    number: int
-    id: str
-    slots: int = 1
-    max_retry: int | None = None
-    affinity: str = ""
-    conditions: dict[str, Any] | None = None
-    state: str = "active"
-    attempt: int = 0
-    node: int = 0
-    retries: int = 0
-    requeues: int = 0
-    losses: int = 0
-    result: str = ""
-    exit: int | None = None
-    code: str = ""
-    satisfied: bool = False
-
-
-@dataclass
-class Job:
-    number: int
-    id: str
-    pool: str
-    priority: int
-    max_parallel: int
-    turn: int
-    uses_deps: bool
-    on_all: str
-    on_fail: str
-    max_retry: int
-    wall: int = 0  # maxWallClockTime, 0: none
-    created: int = 0
-    state: str = "active"
-    option: str = ""
-    reason: str = ""
-    next: int = 0
-    tasks: dict[int, Task] = field(default_factory=dict)
-    deps: Dependencies = field(default_factory=Dependencies)
-
-    @property
-    def running(self) -> int:
-        return sum(1 for task in self.tasks.values() if task.state == "running")
-
-    def waiting(self, task: Task) -> int:
-        return len(self.deps.waiting.get(task.number, ()))
-
-    def ready(self) -> tuple[policy.Ready, ...]:
-        return tuple(
-            policy.Ready(task.number, task.slots, task.affinity)
-            for task in self.tasks.values()
-            if task.state == "active" and not self.waiting(task)
-        )
-
-    def named(self, task_id: str) -> Task | None:
-        return next((task for task in self.tasks.values() if task.id.lower() == task_id.lower()), None)
-
-
-Held = tuple[int, int, int]  # job, task, attempt
-
-
-@dataclass
-class Node:
-    number: int
-    id: str
-    pool: str
-    slots: int
-    boot: int = 0
-    state: str = "creating"
-    scheduling: str = "enabled"
-    data: bool = False  # waits until no task's data is left
-    stopped: bool = False
-    seq: int = 0
-    total_run: int = 0
-    total_ok: int = 0
-    held: dict[Held, tuple[int, int]] = field(default_factory=dict)  # -> slots, seq
-    inbox: list[Any] = field(default_factory=list)
-
-    @property
-    def free(self) -> int:
-        return self.slots - sum(slots for slots, _ in self.held.values())
-
-    def settle(self) -> None:
-        if self.state in ("idle", "running", "offline"):
-            rest = "idle" if self.scheduling == "enabled" else "offline"
-            self.state = "running" if self.held else rest
-
-    def send(self, *message: Any) -> None:
-        self.seq += 1
-        self.inbox.append((self.seq, *message))
-
-
-@dataclass
-class Pool:
-    id: str
-    slots: int
-    fill: str
-    state: str = "active"
-    deallocation: str = "requeue"
-    allocation: str = "resizing"
-    targets: int = 1000
-
-
-@dataclass
-class Turns:
-    """What a queue remembers beside its jobs and nodes."""
-
-    turn: int = 0
-    claim: policy.Claim | None = None
 
 
 ON_ITS_WAY = ("leavingpool", "rebooting", "reimaging", "deallocating")
@@ -142,17 +30,14 @@ BUSY = {
 }
 
 
-def serves(node: Node) -> bool:
-    return node.state in ("idle", "running") and node.scheduling == "enabled"
-
-
 def unless(node: Node, *states: str) -> str:
     """The refusal of a call that is for nodes in these states only."""
     return "" if node.state in states else BUSY.get(node.state, "OperationInvalidForCurrentState")
 
 
 class Model:
-    def __init__(self) -> None:
+    def __init__(self, credit: int = waiting.CREDIT) -> None:
+        self.credit = credit
         self.now = 1_000_000  # scripts take 0 for "now by the server"
         self.pools: dict[str, Pool] = {}
         self.queues: dict[str, Turns] = {}
@@ -177,9 +62,20 @@ class Model:
             return job, task
         return None
 
+    def waits(self, held: Held, node: Node) -> tuple[Job, Task] | None:
+        """The same of an attempt that waits at this node for a slot."""
+        job = self.jobs.get(held[0])
+        task = job.tasks.get(held[1]) if job else None
+        if job and task and task.ahead and (task.node, task.attempt) == (node.number, held[2]):
+            return job, task
+        return None
+
+    def waits_at_nodes(self, job: Job) -> bool:
+        return self.queues[job.pool].ahead[0] == job.number and any(node.awaited for node in self.nodes_of(job.pool))
+
     # -- scheduling -----------------------------------------------------------------------------------------------
 
-    def finish(self, *queues: str) -> None:
+    def finish(self, *queues: str, node: Node | None = None) -> None:
         wanted = set(queues)
         for number in sorted(self.touched):
             job = self.jobs.get(number)
@@ -188,44 +84,81 @@ class Model:
                 wanted.add(job.pool)
         self.touched.clear()
         for pool in wanted:
-            self.schedule(pool)
+            self.schedule(pool, node if node and node.pool == pool else None)
+        for one in self.nodes.values():
+            if not one.usable:
+                one.call_back()
 
-    def schedule(self, pool_id: str) -> None:
+    def schedule(self, pool_id: str, reported: Node | None = None) -> None:
+        turns = self.queues[pool_id]
+        if not any(node.awaited for node in self.nodes_of(pool_id)):
+            turns.ahead = (0, 0)
         pool = self.pools.get(pool_id)
         if pool is None or pool.state != "active":
             return
-        before = self._view(pool)
-        after, made = policy.plan(before, self.now, PATIENCE)
-        turns = self.queues[pool_id]
-        turns.turn, turns.claim = after.turn, after.claim
+        after, made = policy.plan(self._view(pool), self.now, PATIENCE)
+        more = self._look_ahead(pool, after, turns, reported)
+        turns.turn, turns.claim = after.turn + len(more), after.claim
         for view in after.jobs:
             self.jobs[view.number].turn = view.turn
-        by_node: dict[int, list[policy.Assignment]] = {}
+        if more:
+            turns.ahead = more[0].job, more[0].slots
+            self.jobs[more[0].job].turn = turns.turn
+        by_node: dict[int, list[tuple[policy.Assignment, bool]]] = {}
         for assignment in made:
-            by_node.setdefault(assignment.node, []).append(assignment)
+            by_node.setdefault(assignment.node, []).append((assignment, False))
+        for assignment in more:
+            by_node.setdefault(assignment.node, []).append((assignment, True))
         for number, assignments in by_node.items():
             self._assign(self.nodes[number], assignments)
+
+    def _look_ahead(
+        self, pool: Pool, after: policy.Queue, turns: Turns, reported: Node | None
+    ) -> list[policy.Assignment]:
+        for number in waiting.recalls(after, self._ahead(pool.id, turns)):
+            self.nodes[number].call_back()
+        if reported is None:
+            return []
+        pace = {job.number: job.pace for job in self.jobs.values()}
+        node = waiting.Reported(
+            reported.number, reported.usable, reported.slots, reported.awaited, reported.recall > 0
+        )
+        tasks = waiting.top_up(after, self._ahead(pool.id, turns), node, pace, self.credit)
+        job = waiting.lone_job(after)
+        own = self.jobs[job.number].tasks if job else {}
+        return [policy.Assignment(own[n].job, n, own[n].slots, reported.number) for n in tasks]
+
+    def _ahead(self, pool_id: str, turns: Turns) -> waiting.Ahead:
+        at = [waiting.Waiting(n.number, n.awaited, n.recall > 0) for n in self.nodes_of(pool_id) if n.awaited]
+        return waiting.Ahead(*turns.ahead, tuple(at))
 
     def _view(self, pool: Pool) -> policy.Queue:
         turns = self.queues[pool.id]
         jobs = tuple(
             policy.JobView(
-                job.number, job.priority, job.turn, job.state == "active", job.running, job.max_parallel, job.ready()
+                job.number, job.priority, job.turn, job.state == "active", job.running, job.max_parallel, job.ready(),
+                job.has_affinity,
             )
             for job in self.jobs.values()
             if job.pool == pool.id
+        )  # fmt: skip
+        nodes = tuple(
+            policy.NodeView(node.number, node.id, max(0, node.free - node.awaited), node.usable)
+            for node in self.nodes_of(pool.id)
         )
-        nodes = tuple(policy.NodeView(node.number, node.id, node.free, serves(node)) for node in self.nodes_of(pool.id))
-        return policy.Queue(pool.slots, pool.fill, True, turns.turn, turns.claim, jobs, nodes)
+        queue = policy.Queue(pool.slots, pool.fill, True, turns.turn, turns.claim, None, jobs, nodes)
+        return replace(queue, floor=waiting.floor_of(queue, self._ahead(pool.id, turns)))
 
-    def _assign(self, node: Node, assignments: list[policy.Assignment]) -> None:
+    def _assign(self, node: Node, assignments: list[tuple[policy.Assignment, bool]]) -> None:
         sent = []
-        for assignment in assignments:
+        for assignment, ahead in assignments:
             task = self.jobs[assignment.job].tasks[assignment.task]
             task.attempt += 1
-            task.state, task.node = "running", node.number
-            node.held[task.job, task.number, task.attempt] = (task.slots, node.seq + 1)
-            sent.append((task.job, task.number, task.attempt, task.retries))
+            task.node, task.ahead = node.number, ahead
+            if not ahead:
+                task.state = "running"
+            node.held[task.job, task.number, task.attempt] = Hold(task.slots, node.seq + 1, ahead)
+            sent.append((task.job, task.number, task.attempt, task.retries, task.slots, int(ahead)))
         node.settle()
         node.send("run", tuple(sent))
 
@@ -237,6 +170,7 @@ class Model:
         )
         self.touched.add(job.number)
         task.state, task.result, task.exit, task.code = "completed", verdict.result, exit_code, code
+        task.ahead = False
         if job.uses_deps and verdict.dependency == "satisfy":
             task.satisfied = True
             job.deps.satisfied(task.id)
@@ -269,7 +203,12 @@ class Model:
             if found:
                 self.take_away(*found, how)
                 queues.add(found[0].pool)
+            unstarted = self.waits(held, node)
+            if unstarted:
+                unstarted[1].ahead = False
+                queues.add(unstarted[0].pool)
         node.held.clear()
+        node.recall = 0
         node.settle()
         return queues
 
@@ -403,7 +342,7 @@ class Model:
     # -- reports of agents ----------------------------------------------------------------------------------------
 
     def report(self, node: Node, items: list[list[Any]]) -> None:
-        queues = {node.pool}
+        queues, measured, late = {node.pool}, {}, set()
         for item in items:
             match item[0]:
                 case "ready":
@@ -411,34 +350,46 @@ class Model:
                         node.state = "idle"
                         node.settle()
                 case "end":
-                    self._on_end(node, (item[1], item[2], item[3]), item[5], item[6])
+                    self._on_end(node, (item[1], item[2], item[3]), item[5], item[6], (item[7] or [0] * 8)[7], measured)
                 case "back":
                     self._on_back(node, (item[1], item[2], item[3]))
+                case "begun":
+                    for held in map(tuple, item[1]):
+                        self._on_begun(node, held)
+                case "unstarted":
+                    for held in map(tuple, item[1]):
+                        queues |= self._on_unstarted(node, held)
+                        late |= {held[0]} if item[2] else set()
+                    node.recall = 0
                 case "hold":
-                    has = {tuple(held) for held in item[2]}
-                    for held in sorted(h for h, (_, seq) in node.held.items() if seq <= item[1] and h not in has):
-                        self._on_back(node, held)
-                    again = [held for held in sorted(node.held) if held in has and not self.runs(held, node)]
-                    if again:
-                        node.send("kill", tuple((*held, "requeue") for held in again))
-                    elif item[1] < node.seq:
-                        node.send("drain", node.scheduling == "disabled")
+                    queues |= self._on_hold(node, item[1], {tuple(held[:3]): held[3] for held in item[2]})
                 case "bare":
                     node.data = False
                 case "bad":
                     queues |= self.empty(node, "lost")
                     if node.state not in (*ON_ITS_WAY, "deallocated"):
                         node.state = "unusable"
-        self.finish(*queues)
+        for number, times in measured.items():
+            if number in self.jobs:
+                job = self.jobs[number]
+                job.pace = 0 if number in late else waiting.paced(job.pace, sum(times) // len(times))
+        for number in late & self.jobs.keys():
+            self.jobs[number].pace = 0
+        self.finish(*queues, node=node)
 
-    def _on_end(self, node: Node, held: Held, exit_code: int | None, fail: list[str] | None) -> None:
+    def _on_end(
+        self, node: Node, held: Held, exit_code: int | None, fail: list[str] | None, took: int, measured: dict
+    ) -> None:
         if node.held.pop(held, None) is None:
             return
         node.settle()
-        found = self.runs(held, node)
+        found = self.runs(held, node) or self.waits(held, node)
         if not found:
             return
         job, task = found
+        if took:
+            measured.setdefault(job.number, []).append(took)
+        self._begin(task)
         outcome = outcome_of(exit_code, fail[0] if fail else None)
         limit = job.max_retry if task.max_retry is None else task.max_retry
         again = conclude(outcome, exit_code, retries=task.retries, max_retry=limit).retry
@@ -456,9 +407,51 @@ class Model:
         if node.held.pop(held, None) is None:
             return
         node.settle()
-        found = self.runs(held, node)
+        found = self.runs(held, node) or self.waits(held, node)
         if found:
+            self._begin(found[1])
             self.take_away(*found, "lost")
+
+    def _on_begun(self, node: Node, held: Held) -> None:
+        hold = node.held.get(held)
+        if hold and hold.ahead:
+            node.held[held] = hold._replace(ahead=False)
+            found = self.waits(held, node)
+            if found:
+                self._begin(found[1])
+
+    def _on_unstarted(self, node: Node, held: Held) -> set[str]:
+        """The queue that has the task back."""
+        found = self.waits(held, node) if node.held.pop(held, None) else None
+        node.settle()
+        if found is None:
+            return set()
+        found[1].ahead = False
+        return {found[0].pool}
+
+    def _on_hold(self, node: Node, seq: int, has: dict[Held, int]) -> set[str]:
+        queues = set()
+        for held in sorted(h for h, hold in node.held.items() if hold.seq <= seq and h not in has):
+            if self.waits(held, node):
+                queues |= self._on_unstarted(node, held)
+            else:
+                self._on_back(node, held)
+        for held, unstarted in has.items():
+            if not unstarted:
+                self._on_begun(node, held)
+        node.recall = 0
+        here = [held for held in sorted(node.held) if held in has]
+        again = [held for held in here if not self.runs(held, node) and not self.waits(held, node)]
+        if again:
+            node.send("kill", tuple((*held, "requeue") for held in again))
+        elif seq < node.seq:
+            node.send("drain", node.scheduling == "disabled")
+        return queues
+
+    def _begin(self, task: Task) -> None:
+        if task.ahead:
+            task.state, task.ahead = "running", False
+            self.touched.add(task.job)
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 
@@ -522,7 +515,7 @@ class Model:
         if job.pool in self.pools and how != "wait" and job.running:
             for node in self.nodes_of(job.pool):
                 self._end_tasks(node, job, how)
-        if not job.running:
+        if not job.running and not self.waits_at_nodes(job):
             job.state = {"disabling": "disabled", "terminating": "completed"}.get(job.state, job.state)
         self.finish(job.pool)
 
@@ -538,7 +531,7 @@ class Model:
             node.send("kill", tuple(killed))
 
     def purge(self, job: Job) -> None:
-        if job.state == "deleting" and not job.running:
+        if job.state == "deleting" and not job.running and not self.waits_at_nodes(job):
             for node in self.nodes_of(job.pool) if job.pool in self.pools else ():
                 if node.boot:
                     node.send("clean", (job.number, job.id, None, None))
@@ -558,6 +551,7 @@ class Model:
             job.next += 1
             task.job, task.number = job.number, job.next
             job.tasks[task.number] = task
+            job.has_affinity |= bool(task.affinity)
             job.deps.add(task.number, ids, ranges)
             self.touched.add(job.number)
         if self.touched:
@@ -568,7 +562,9 @@ class Model:
         if task.state == "completed":
             return "TaskCompleted"
         task.max_retry = max_retry
-        if task.state == "running":
+        if task.ahead:
+            self.nodes[task.node].call_back()
+        if task.state == "running" or task.ahead:
             self.nodes[task.node].send("keep", (job.number, task.number))
         return ""
 
@@ -576,7 +572,7 @@ class Model:
         if task.state == "completed":
             return "TaskCompleted"
         ran = task.state == "running"
-        if ran:
+        if ran or task.ahead:
             self.nodes[task.node].send("kill", ((job.number, task.number, task.attempt, "terminate"),))
         self.complete(job, task, ENDED, 137 if ran else None, "TaskEnded")
         self.finish(job.pool)
@@ -585,7 +581,7 @@ class Model:
     def delete(self, job: Job, task: Task) -> None:
         node = self.nodes.get(task.node)
         if node and node.boot:
-            if task.state == "running":
+            if task.state == "running" or task.ahead:
                 node.send("kill", ((job.number, task.number, task.attempt, "delete"),))
             node.send("clean", (job.number, job.id, task.number, task.id))
         job.deps.forget(task.number)

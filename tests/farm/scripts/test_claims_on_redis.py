@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.farm.scripts.both import Both
-from tests.farm.scripts.model import PATIENCE, Job, Task
+from tests.farm.scripts.model import PATIENCE
+from tests.farm.scripts.model_facts import Job, Task
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from agent.contract import queues
 from orchestrator.store.invariants import CHECKS
 from orchestrator.store.invariants.reading import read
 from tests.farm.scripts.both import ACCOUNT, Both
-from tests.farm.scripts.model import Job, Task
+from tests.farm.scripts.model_facts import Job, Task
 
-KINDS = ["end", "back", "note", "up", "start", "ready", "hold", "bad", "boo"]
+KINDS = ["end", "back", "begun", "unstarted", "note", "up", "start", "ready", "hold", "bad", "boo"]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

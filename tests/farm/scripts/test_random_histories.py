@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.farm.scripts.both import CONDITIONS, POOLS, Both
-from tests.farm.scripts.model import ON_ITS_WAY, PATIENCE, Job, Node, Task
+from tests.farm.scripts.model import ON_ITS_WAY, PATIENCE
+from tests.farm.scripts.model_facts import Job, Node, Task
 
 TASK_IDS = ["a", "b", "B", "c", "d", "e", "1", "01", "002", "2", "3", "4", "-1"]
 PARENTS = ["a", "a", "b", "1", "ghost"]
@@ -59,8 +60,9 @@ class Histories(RuleBasedStateMachine):
         second=st.booleans(),
         alike=st.booleans(),
         limit=st.sampled_from([-1, -1, 2]),
+        lower=st.booleans(),
     )
-    def begin(self, main, nodes, late, tasks, second, alike, limit):
+    def begin(self, main, nodes, late, tasks, second, alike, limit, lower):
         """Two jobs that share a pool with some nodes; the histories are about what happens to them.
 
         `alike`: all tasks are of one size and want nothing special, which the scheduler takes many at a time.
@@ -75,7 +77,9 @@ class Histories(RuleBasedStateMachine):
         if second:
             self.both.new_node("pool-b" if main == "pool-a" else "pool-a")
         for name, new in zip(("j1", "j2"), tasks, strict=True):
-            self.both.add_job(Job(0, name, main, 0, limit, 0, True, "noaction", "performexitoptionsjobaction", 0))
+            priority = -5 if lower and name == "j2" else 0  # then j1 is alone at its level, and may have credit
+            job = Job(0, name, main, priority, limit, 0, True, "noaction", "performexitoptionsjobaction", 0)
+            self.both.add_job(job)
             self.put(self.model.job(name), new)
         for _ in range(late):
             self.both.new_node(main)
@@ -246,10 +250,41 @@ class Histories(RuleBasedStateMachine):
         items = []
         for exit_code, fail in ends:
             job, task, attempt = data.draw(st.sampled_from(held), label="attempt")
-            items.append(["end", job, task, attempt, 5, exit_code, fail, []])
+            stats = [0] * 7 + [data.draw(st.sampled_from([0, 500, 500, 9000, 50_000]), label="took")]
+            items.append(["end", job, task, attempt, 5, exit_code, fail, stats])
         if len(ends) == 5:
             items.append(["bad", "DiskFull", "no space"])
         self.both.report(node, *items)
+        self.after()
+
+    @precondition(lambda self: any(node.held for node in self.model.nodes.values()))
+    @rule(data=st.data(), ends=st.integers(1, 4), told=st.booleans())
+    def a_node_goes_through_short_tasks(self, data, ends, told):
+        """What waits there begins as slots become free; sometimes that word comes later."""
+        node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.held]), label="node")
+        over = [held for held, hold in sorted(node.held.items()) if not hold.ahead][:ends]
+        items = [["end", *held, 5, 0, None, [0] * 7 + [500]] for held in over]
+        self.both.report(node, *items, ["begun", self.next_ones(node, set(over)) if told else []])
+        self.after()
+
+    def next_ones(self, node, over):
+        """The attempts that can begin once these are over."""
+        free = node.slots - sum(h.slots for name, h in node.held.items() if not h.ahead and name not in over)
+        begun = []
+        for name, hold in sorted(node.held.items()):
+            if hold.ahead and hold.slots <= free:
+                begun.append(list(name))
+                free -= hold.slots
+        return begun
+
+    @precondition(lambda self: any(node.awaited for node in self.model.nodes.values()))
+    @rule(data=st.data(), late=st.booleans(), crossed=st.booleans())
+    def a_node_gives_back_what_it_has_not_started(self, data, late, crossed):
+        """Asked or by itself; an attempt may have begun before the question came."""
+        node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.awaited]), label="node")
+        begun = self.next_ones(node, set()) if crossed else []
+        rest = [list(name) for name, hold in sorted(node.held.items()) if hold.ahead and list(name) not in begun]
+        self.both.report(node, ["begun", begun], ["unstarted", rest, int(late)])
         self.after()
 
     @precondition(lambda self: self.model.nodes and self.some_task())
@@ -272,7 +307,14 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), behind=st.integers(0, 2))
     def a_node_tells_what_it_holds(self, data, behind):
         node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.boot]), label="node")
-        kept = [list(held) for held in sorted(node.held) if data.draw(st.booleans(), label="kept")]
+        held = {name: hold for name, hold in sorted(node.held.items()) if data.draw(st.booleans(), label="kept")}
+        kept = [[*name, int(hold.ahead)] for name, hold in held.items() if not hold.ahead]
+        free = node.slots - sum(hold.slots for name, hold in node.held.items() if not hold.ahead and name in held)
+        for name, hold in held.items():
+            if hold.ahead:
+                began = hold.slots <= free and data.draw(st.booleans(), label="began")
+                free -= hold.slots if began else 0
+                kept.append([*name, int(not began)])
         self.both.report(node, ["hold", max(0, node.seq - behind), kept])
         self.after()
 
@@ -390,7 +432,7 @@ def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
 @pytest.mark.timeout(600)
 def test_a_small_budget_changes_nothing_but_the_number_of_messages(redis_url, loop):
     """Steps go on where the last call ended; the engine is rung for them."""
-    small = {"SCHEDULE_BUDGET = 100": "SCHEDULE_BUDGET = 2"}
+    small = {"SCHEDULE_BUDGET = 100": "SCHEDULE_BUDGET = 2", "CREDIT = 32": "CREDIT = 0"}
     machine = type("OnASmallBudget", (Histories,), {"url": redis_url, "loop": loop, "edits": small})
     run_state_machine_as_test(machine, settings=settings(max_examples=max(20, settings().max_examples // 3)))
 

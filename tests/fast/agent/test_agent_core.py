@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agent import core
 from agent.assignment import Job, Work
-from agent.core import Core, End, Finish, Impossible, Launch, Prepare, Reason, Report, Stop, Upload
+from agent.core import Begun, Core, End, Finish, Impossible, Launch, Prepare, Reason, Report, Stop, Upload
 from agent.failures import PRE, UPLOAD, failure
 
 JOB = Job(1, "j", {})
@@ -27,7 +27,7 @@ def test_a_task_without_files_is_launched_at_once_and_reported_when_it_exits():
     assert node.assigned(work(), 0.0) == [Launch((1, 1, 1))]
     effects = node.exited((1, 1, 1), End(3, STATS), 5.0)
 
-    assert effects[0] == Report(["end", 1, 1, 1, 0, 3, None, STATS], 5.0)
+    assert effects[0] == Report(["end", 1, 1, 1, 0, 3, None, [*STATS, 5_000_000]], 5.0)
     assert isinstance(effects[1], Finish)
     assert node.holds() == []
 
@@ -50,8 +50,8 @@ def test_inputs_come_before_the_command_and_outputs_after_it():
     assert node.assigned(work(inputs=True, outputs=True), 0.0) == [Prepare(key)]
     assert node.prepared(key) == [Launch(key)]
     assert node.exited(key, End(0, STATS), 1.0) == [Upload(key)]
-    assert node.holds() == [[1, 1, 1]]
-    assert reports(node.uploaded(key, None, 2.0)) == [["end", 1, 1, 1, 0, 0, None, STATS]]
+    assert node.holds() == [[1, 1, 1, 0]]
+    assert reports(node.uploaded(key, None, 2.0)) == [["end", 1, 1, 1, 0, 0, None, [*STATS, 2_000_000]]]
 
 
 def test_an_upload_failure_keeps_the_exit_code():
@@ -126,13 +126,50 @@ def test_an_impossible_event_tells_the_story():
         node.exited((1, 1, 1), End(0, STATS), 1.0)
 
 
-EVENTS = ["assign", "prepared", "failed", "exited", "uploaded", "kill", "lost", "kill_all"]
+def test_attempts_begin_in_order_when_slots_are_free_and_say_so_if_they_were_given_ahead():
+    node = Core(slots=2)
+
+    assert node.assigned(work(1), 0.0) == [Launch((1, 1, 1))]
+    assert node.assigned(work(2), 0.0) == [Launch((1, 2, 1))]
+    assert node.assigned(work(3), 1.0, slots=2, ahead=True) == []
+    assert node.assigned(work(4), 1.0, slots=1, ahead=True) == [], "the first in line is not passed"
+    assert node.holds() == [[1, 1, 1, 0], [1, 2, 1, 0], [1, 3, 1, 1], [1, 4, 1, 1]]
+    assert not any(isinstance(effect, Launch) for effect in node.exited((1, 1, 1), End(0, STATS), 2.0))
+    assert node.exited((1, 2, 1), End(0, STATS), 3.0)[-2:] == [Begun((1, 3, 1)), Launch((1, 3, 1))]
+    (item,) = reports(node.exited((1, 3, 1), End(0, STATS), 3.5))
+    assert item[7][-1] == 500_000, "the time in line does not count"
 
 
-@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 2), st.booleans(), st.booleans()), max_size=60))
+def test_what_was_given_ahead_and_has_not_begun_is_given_back_whole():
+    node = Core(slots=1)
+    node.assigned(work(1), 0.0)
+    node.assigned(work(2), 1.0, ahead=True)
+    node.assigned(work(3), 2.0, ahead=True)
+
+    assert node.waiting_since() == 1.0
+    assert node.returned(3.0) == ([(1, 2, 1), (1, 3, 1)], [])
+    assert (node.holds(), node.waiting_since()) == ([[1, 1, 1, 0]], None)
+    assert node.returned(3.0) == ([], [])
+
+
+def test_a_kill_that_meets_a_waiting_attempt_ends_it_without_a_run():
+    node = Core(slots=1)
+    node.assigned(work(1), 0.0)
+    node.assigned(work(2), 0.0, ahead=True)
+
+    (item,) = reports(node.kill((1, 2, 1), Reason("terminate", ""), 1.0))
+
+    assert (item[:4], item[5]) == (["end", 1, 2, 1], None)
+    assert not any(isinstance(effect, Launch) for effect in node.exited((1, 1, 1), End(0, STATS), 2.0))
+
+
+EVENTS = ["assign", "assign", "prepared", "failed", "exited", "uploaded", "kill", "lost", "kill_all", "recall"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 4), st.booleans(), st.booleans()), max_size=60))
 def test_on_any_history_each_attempt_ends_in_exactly_one_report(history):
     """The world plays along: it answers only what was asked for, in any order, kills at any time."""
-    node, asked, assigned, told, attempts = Core(), {}, set(), [], {1: 0, 2: 0}
+    node, asked, assigned, told, attempts = Core(2), {}, set(), [], dict.fromkeys(range(1, 5), 0)
 
     def perform(effects):
         for effect in effects:
@@ -141,7 +178,7 @@ def test_on_any_history_each_attempt_ends_in_exactly_one_report(history):
                 asked.pop(told[-1], None)
             elif isinstance(effect, Stop):
                 asked[effect.key] = f"stop-{effect.phase}"
-            elif not isinstance(effect, Finish):
+            elif not isinstance(effect, Finish | Begun):
                 asked[effect.key] = type(effect).__name__
         node.check()
 
@@ -163,7 +200,11 @@ def test_on_any_history_each_attempt_ends_in_exactly_one_report(history):
         if kind == "assign":
             attempts[task] += 1
             assigned.add((1, task, attempts[task]))
-            perform(node.assigned(work(task, attempts[task], inputs, outputs), 0.0))
+            perform(node.assigned(work(task, attempts[task], inputs, outputs), 0.0, 1 + task % 2, ahead=task > 1))
+        elif kind == "recall":
+            keys, effects = node.returned(0.0)
+            told.extend(keys)
+            perform(effects)
         elif kind == "kill_all":
             perform(node.kill_all(Reason("back", ""), 0.0))
         else:

@@ -114,23 +114,45 @@ local function take_away(j, T, t, reason, how)
   return requeue(j, T, t, reason)
 end
 
-local function runs_here(t, N, attempt)
-  return t and (t[F.state] == RUNNING or t[F.state] == PREPARING) and t[F.node] == N and t[F.attempt] == attempt
+-- Is this the attempt that counts, on this node? It may wait there for a slot.
+local function is_here(t, N, attempt)
+  return t and t[F.state] ~= ACTIVE and t[F.state] ~= COMPLETED and t[F.node] == N and t[F.attempt] == attempt
+end
+
+local function runs_here(t, N, attempt) return is_here(t, N, attempt) and t[F.state] ~= PREFETCHED end
+
+-- A task that waited at its node runs, since `at`.
+local function begin(j, T, t, at)
+  move(j.number, T, t, RUNNING)
+  t[F.started], t[F.state_at] = at, at
+  -- Its job may have begun to wind down when this was on its way.
+  if j.state ~= 'active' then step_later(j.number) end
+end
+
+-- Tasks of one size that waited at a node are ready again; they have not run, so their stories do not change.
+local function put_aside(j, slots, numbers)
+  for _, T in ipairs(numbers) do
+    task(j.number, T)[F.state] = ACTIVE
+    touch(j.number, T)
+  end
+  ready_tasks(j, slots, numbers)
+  if j.state ~= 'active' then step_later(j.number) end
 end
 
 -- Takes everything off a node that is gone or starts anew. Its slots are free afterwards.
 local function empty_node(n, reason, how)
   local queues = {}
   for _, h in ipairs(held(n.number)) do
-    local J, T, attempt, slots = h[1], h[2], h[3], h[4]
+    local J, T = h[1], h[2]
     local j = job(J)
     local t = j and task(J, T)
-    if runs_here(t, n.number, attempt) then
-      take_away(j, T, t, reason, how)
+    if is_here(t, n.number, h[3]) then
+      if t[F.state] == PREFETCHED then put_aside(j, t[F.slots], {T}) else take_away(j, T, t, reason, how) end
       queues[j.queue] = true
     end
-    release(n, J, T, attempt, slots)
+    release(n, h)
   end
+  n.recall = 0
   return queues
 end
 

@@ -2,7 +2,7 @@
 
 local job_cache = {}
 local JOB_FIELDS = {'id', 'queue', 'priority', 'state', 'turn', 'max_parallel', 'on_all', 'on_fail', 'offered',
-  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry', 'has_affinity'}
+  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry', 'has_affinity', 'pace'}
 
 local COUNTS = {'active', 'running', 'completed', 'succeeded', 'failed',
   'active_slots', 'running_slots', 'completed_slots', 'succeeded_slots', 'failed_slots'}
@@ -18,6 +18,7 @@ local function job(J)
     turn = tonumber(v[5]), max_parallel = tonumber(v[6]), on_all = v[7], on_fail = v[8],
     offered = v[9] == '1', state_at = tonumber(v[10]), modified = tonumber(v[11]),
     agent = v[12], disable_option = v[13], uses_deps = v[14] == '1', max_retry = tonumber(v[15]), has_affinity = v[16] == '1',
+    pace = tonumber(v[17] or 0), -- of its tasks, microseconds (lib/ahead.lua); 0: not known
     counts = {},
   }
   for i, name in ipairs(COUNTS) do j.counts[name] = tonumber(c[i] or 0) end

@@ -2,7 +2,7 @@
 
 local node_cache = {}
 local NODE_FIELDS = {'id', 'pool', 'boot', 'state', 'scheduling', 'free', 'slots', 'running', 'seq', 'queue',
-  'total_run', 'total_ok', 'state_at', 'dedicated'}
+  'total_run', 'total_ok', 'state_at', 'dedicated', 'ahead', 'recall'}
 
 local function node(N)
   local n = node_cache[N]
@@ -14,7 +14,10 @@ local function node(N)
     free = tonumber(v[6]), slots = tonumber(v[7]), running = tonumber(v[8]), seq = tonumber(v[9]),
     queue = tonumber(v[10]), total_run = tonumber(v[11]), total_ok = tonumber(v[12]),
     state_at = tonumber(v[13]), dedicated = v[14], dirty = false,
+    -- Slots that attempts wait for here, and the message that asked to have those back (lib/ahead.lua).
+    ahead = tonumber(v[15] or 0), recall = tonumber(v[16] or 0),
   }
+  n.ahead_listed = n.ahead
   node_cache[N] = n
   return n
 end
@@ -26,7 +29,7 @@ end
 -- A node in service is idle, running, or offline when scheduling is disabled and nothing runs.
 local function settle_node_state(n)
   if n.state ~= 'idle' and n.state ~= 'running' and n.state ~= 'offline' then return end
-  if n.running > 0 then set_node_state(n, 'running')
+  if n.running > 0 or n.ahead > 0 then set_node_state(n, 'running')
   elseif n.scheduling == 'disabled' then set_node_state(n, 'offline')
   else set_node_state(n, 'idle') end
 end
@@ -44,10 +47,18 @@ local function reserved_node(Q)
   return N
 end
 
--- Keeps the set of open nodes true; the reserved node of a claim is not open.
+-- Slots for others than those who wait at the node.
+local function room(n) return math.max(0, n.free - n.ahead) end
+
+-- Keeps the set of open nodes true, and that of nodes where attempts wait; the reserved node of a claim is not open.
 -- What this script has written already is not written again.
 local function sync_open(n)
-  local score = in_service(n) and n.free > 0 and reserved_node(n.queue) ~= n.number and n.free or 0
+  if n.ahead ~= n.ahead_listed then
+    n.ahead_listed = n.ahead
+    if n.ahead > 0 then call('ZADD', K.queue_ahead(n.queue), n.ahead, padded(n.number))
+    else call('ZREM', K.queue_ahead(n.queue), padded(n.number)) end
+  end
+  local score = in_service(n) and reserved_node(n.queue) ~= n.number and room(n) or 0
   if n.open == score then return end
   n.open = score
   if score > 0 then
@@ -63,21 +74,10 @@ local function sync_all_open()
   end
 end
 
-local function flush_released(n)
+local function flush_held(n)
   if n.released then many('HDEL', K.node_tasks(n.number), n.released) end
-  n.released = nil
-end
-
-local function flush_nodes()
-  for N, n in pairs(node_cache) do
-    if n and n.dirty then
-      flush_released(n)
-      call('HSET', K.node(N), 'state', n.state, 'state_at', n.state_at, 'scheduling', n.scheduling, 'free', n.free,
-        'running', n.running, 'seq', n.seq, 'total_run', n.total_run, 'total_ok', n.total_ok)
-      sync_open(n)
-      n.dirty = false
-    end
-  end
+  if n.begun then many('HSET', K.node_tasks(n.number), n.begun) end
+  n.released, n.begun = nil, nil
 end
 
 local function send(n, message)
@@ -87,6 +87,28 @@ local function send(n, message)
   call('RPUSH', K.inbox(n.number, n.boot), cmsgpack.pack(message))
 end
 
+-- Asks a node for the attempts that it has not started; it answers `unstarted`.
+local function recall(n)
+  if n.ahead > 0 and n.recall == 0 then
+    send(n, {kind = 'recall'})
+    n.recall = n.seq
+  end
+end
+
+local function flush_nodes()
+  for N, n in pairs(node_cache) do
+    if n and n.dirty then
+      if not in_service(n) then recall(n) end
+      flush_held(n)
+      call('HSET', K.node(N), 'state', n.state, 'state_at', n.state_at, 'scheduling', n.scheduling, 'free', n.free,
+        'running', n.running, 'seq', n.seq, 'total_run', n.total_run, 'total_ok', n.total_ok, 'ahead', n.ahead,
+        'recall', n.recall)
+      sync_open(n)
+      n.dirty = false
+    end
+  end
+end
+
 local function earlier(x, y)
   for i = 1, 3 do
     if x[i] ~= y[i] then return x[i] < y[i] end
@@ -94,27 +116,41 @@ local function earlier(x, y)
   return false
 end
 
--- What the node holds: {J, T, attempt, slots, seq} for each, by number. An attempt that was taken away
--- holds its slots until the agent says it is over; the next one of the same task may come meanwhile.
+-- {J, T, attempt, slots, seq, ahead} of a field and value of node_tasks.
+local function hold_of(name, value)
+  local J, T, attempt = string.match(name, '^(%d+)%.(%d+)%.(%d+)$')
+  local slots, seq, ahead = string.match(value, '^(%d+):(%d+)(a?)$')
+  return {tonumber(J), tonumber(T), tonumber(attempt), tonumber(slots), tonumber(seq), ahead == 'a'}
+end
+
+-- What the node holds, as hold_of() says, by number. An attempt that was taken away holds its slots until the agent
+-- says it is over; the next one of the same task may come meanwhile.
 local function held(N)
   local out = {}
-  if node_cache[N] then flush_released(node_cache[N]) end
+  if node_cache[N] then flush_held(node_cache[N]) end
   local raw = call('HGETALL', K.node_tasks(N))
-  for i = 1, #raw, 2 do
-    local J, T, attempt = string.match(raw[i], '^(%d+)%.(%d+)%.(%d+)$')
-    local slots, seq = string.match(raw[i + 1], '^(%d+):(%d+)$')
-    out[#out + 1] = {tonumber(J), tonumber(T), tonumber(attempt), tonumber(slots), tonumber(seq)}
-  end
+  for i = 1, #raw, 2 do out[#out + 1] = hold_of(raw[i], raw[i + 1]) end
   table.sort(out, earlier)
   return out
 end
 
 -- The node no longer holds the attempt: its slots are free again. Written by flush_nodes(), or sooner by held().
-local function release(n, J, T, attempt, slots)
+local function release(n, h)
   n.released = n.released or {}
-  table.insert(n.released, J .. '.' .. T .. '.' .. attempt)
-  n.free, n.running, n.dirty = n.free + slots, n.running - 1, true
+  table.insert(n.released, h[1] .. '.' .. h[2] .. '.' .. h[3])
+  if h[6] then n.ahead = n.ahead - h[4]
+  else n.free, n.running = n.free + h[4], n.running - 1 end
+  n.dirty = true
   settle_node_state(n)
+end
+
+-- An attempt that waited at the node has taken its slots.
+local function occupy(n, h)
+  n.begun = n.begun or {}
+  n.begun[#n.begun + 1] = h[1] .. '.' .. h[2] .. '.' .. h[3]
+  n.begun[#n.begun + 1] = h[4] .. ':' .. h[5]
+  h[6] = false
+  n.ahead, n.free, n.running, n.dirty = n.ahead - h[4], n.free - h[4], n.running + 1, true
 end
 
 -- The node that a.pool_id and a.node_id name; or nil and the refusal.

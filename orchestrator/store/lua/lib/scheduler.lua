@@ -2,115 +2,10 @@
 -- orchestrator/domain/scheduling.py is its twin in plain Python.
 
 local SCHEDULE_BUDGET = 100
--- With more open nodes than this, tasks are placed one by one.
-local RUN_NODES = 16
-local CLAIM_NONE = {'claim_job', '', 'claim_task', '', 'claim_slots', '', 'claim_since', '', 'claim_node', ''}
-
-local function load_queue(Q)
-  local v = call('HMGET', K.queue(Q), 'pool', 'turn', 'claim_job', 'claim_task', 'claim_slots', 'claim_since',
-    'claim_node')
-  local q = {number = Q, pool = tonumber(v[1]), turn = tonumber(v[2] or 0)}
-  reserved_nodes[Q] = tonumber(v[7] or 0) or 0
-  if not q.pool then return nil end
-  local p = call('HMGET', K.pool(q.pool), 'state', 'slots', 'fill', 'id')
-  if p[1] ~= 'active' then return nil end
-  q.slots, q.fill, q.pool_id = tonumber(p[2]), p[3], p[4]
-  if v[3] and v[3] ~= '' then
-    q.claim = {job = tonumber(v[3]), task = tonumber(v[4]), slots = tonumber(v[5]), since = tonumber(v[6]),
-      node = v[7] ~= '' and tonumber(v[7]) or nil}
-  end
-  return q
-end
-
-local function save_claim(q)
-  local c = q.claim
-  reserved_nodes[q.number] = c and c.node or 0
-  if c then
-    call('HSET', K.queue(q.number), 'claim_job', c.job, 'claim_task', c.task, 'claim_slots', c.slots,
-      'claim_since', c.since, 'claim_node', c.node or '')
-  else
-    call('HSET', K.queue(q.number), unpack(CLAIM_NONE))
-  end
-end
-
--- Forgets the claim; a reserved node is open again.
-local function drop_claim(q)
-  local N = q.claim.node
-  q.claim = nil
-  save_claim(q)
-  if N and node(N) then sync_open(node(N)) end
-end
-
--- The top level: its priority and its classes that could ever run (slots <= S).
-local function top_level(q)
-  local key = K.queue_levels(q.number)
-  local first = call('ZRANGE', key, 0, 1, 'WITHSCORES')
-  local score = first[2]
-  while score do
-    local sizes = {}
-    -- One class at the top is the ordinary case, and is known by now.
-    local level_names = first and first[4] ~= score and {first[1]} or call('ZRANGEBYSCORE', key, score, score)
-    for _, level in ipairs(level_names) do
-      local slots = tonumber(string.match(level, ':(%d+)$'))
-      if slots <= q.slots then sizes[#sizes + 1] = slots end
-    end
-    first = nil
-    if #sizes > 0 then
-      table.sort(sizes)
-      return 0 - tonumber(score), sizes -- not -score: minus zero would be spelled "-0" in a key
-    end
-    score = call('ZRANGEBYSCORE', key, '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  end
-end
-
--- Job with least (turn, number) among classes in [low, high], and its lowest task there.
-local function first_task(q, priority, sizes, low, high)
-  local best, best_turn
-  for _, slots in ipairs(sizes) do
-    if slots >= low and slots <= high then
-      local head = call('ZRANGE', K.queue_class(q.number, priority, slots), 0, 0, 'WITHSCORES')
-      local J, turn = tonumber(head[1]), tonumber(head[2])
-      if not best or turn < best_turn or (turn == best_turn and J < best) then best, best_turn = J, turn end
-    end
-  end
-  if not best then return nil end
-  local T, size
-  for _, slots in ipairs(sizes) do
-    if slots >= low and slots <= high then
-      local head = call('ZRANGE', K.job_ready(best, slots), 0, 0, 'WITHSCORES')[2]
-      if head and (not T or tonumber(head) < T) then T, size = tonumber(head), slots end
-    end
-  end
-  return best, T, size
-end
-
-local function most_free(q)
-  local top = call('ZREVRANGE', K.queue_open(q.number), 0, 0, 'WITHSCORES')
-  return tonumber(top[2] or 0)
-end
-
-local function affinity_node(q, J, T, size)
-  local id = job(J).has_affinity and call('HGET', K.task_affinity(J), T)
-  local N = id and call('HGET', K.pool_node_ids(q.pool), string.lower(id))
-  local free = N and call('ZSCORE', K.queue_open(q.number), padded(tonumber(N)))
-  if free and tonumber(free) >= size then return tonumber(N) end
-end
-
-local function choose_node(q, size, free, fill)
-  local key = K.queue_open(q.number)
-  if fill == 'pack' then free = call('ZRANGEBYSCORE', key, size, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] end
-  return tonumber(call('ZRANGEBYSCORE', key, free, free, 'LIMIT', 0, 1)[1])
-end
 
 -- Takes a task off the ready index and the slots off the node; commit() writes the rest.
 local function take(q, plan, j, T, size, N)
-  unready(j, size, T)
-  q.turn = q.turn + 1
-  j.turn = q.turn
-  plan.jobs[j.number] = true
-  if j.offered then
-    for _, slots in ipairs(classes(j.number)) do keep_turn(j, slots) end
-  end
+  take_many(q, plan, j, size, {T})
   local n = node(N)
   n.free, n.running, n.dirty = n.free - size, n.running + 1, true
   settle_node_state(n)
@@ -154,7 +49,7 @@ local function serve_claim(q, plan, priority)
       sync_open(node(c.node))
     end
   end
-  if not c.node or node(c.node).free < c.slots then return false end
+  if not c.node or room(node(c.node)) < c.slots then return false end
   q.claim = nil
   save_claim(q)
   take(q, plan, job(c.job), c.task, c.slots, c.node)
@@ -180,6 +75,7 @@ local function step(q, plan)
     if q.claim then drop_claim(q) end
     return false
   end
+  if q.floor and priority < q.floor then return false end
   if q.claim then
     if serve_claim(q, plan, priority) then return true end
     free = most_free(q)
@@ -215,30 +111,24 @@ local function commit(q, plan)
     for _, p in ipairs(by_node[N]) do
       local J, T, size = p[1], p[2], p[3]
       local t = task(J, T)
-      t[F.prev], t[F.prev_at] = t[F.state], t[F.state_at]
-      t[F.state], t[F.state_at] = RUNNING, now
-      t[F.attempt], t[F.node], t[F.started] = t[F.attempt] + 1, N, now
+      t[F.attempt], t[F.node] = t[F.attempt] + 1, N
+      if p[5] then
+        t[F.state] = PREFETCHED
+      else
+        t[F.prev], t[F.prev_at] = t[F.state], t[F.state_at]
+        t[F.state], t[F.state_at], t[F.started] = RUNNING, now, now
+      end
       touch(J, T)
       if not named[J] then named[J] = true; jobs[#jobs + 1] = {J, job(J).id, job(J).agent} end
-      tasks[#tasks + 1] = {J, T, t[F.attempt], specs[J][T], t[F.retries]}
+      tasks[#tasks + 1] = {J, T, t[F.attempt], specs[J][T], t[F.retries], size, p[5] and 1 or 0}
       holds[#holds + 1] = J .. '.' .. T .. '.' .. t[F.attempt]
-      holds[#holds + 1] = size .. ':' .. (n.seq + 1)
+      holds[#holds + 1] = size .. ':' .. (n.seq + 1) .. (p[5] and 'a' or '')
     end
     many('HSET', K.node_tasks(N), holds)
     send(n, {kind = 'run', jobs = jobs, tasks = tasks})
   end
   for J in pairs(plan.jobs) do call('HSET', K.job(J), 'turn', job(J).turn) end
   call('HSET', K.queue(q.number), 'turn', q.turn)
-end
-
--- The open nodes with their free slots, by number; nil when there are more than a run looks at.
-local function few_open(q)
-  local raw = call('ZRANGE', K.queue_open(q.number), 0, RUN_NODES, 'WITHSCORES')
-  if #raw > 2 * RUN_NODES then return nil end
-  local out = {}
-  for i = 1, #raw, 2 do out[#out + 1] = {number = tonumber(raw[i]), free = tonumber(raw[i + 1])} end
-  table.sort(out, function(x, y) return x.number < y.number end)
-  return out
 end
 
 -- 5, 6: what choose_node would choose, one after the other, for `limit` tasks of one size.
@@ -257,16 +147,6 @@ local function choose_many(open, size, fill, limit)
   return chosen
 end
 
--- The job that has the whole top level to itself and asks for nothing but slots, and its size; or nil.
-local function lone_job(q)
-  local priority, sizes = top_level(q)
-  if not priority or #sizes > 1 then return nil end
-  local heads = call('ZRANGE', K.queue_class(q.number, priority, sizes[1]), 0, 1)
-  local j = #heads == 1 and job(tonumber(heads[1]))
-  if not j or j.has_affinity or j.max_parallel >= 0 then return nil end
-  return j, sizes[1]
-end
-
 -- Many steps at once where they are all alike: no claim, one job, one size. What it does is what step() would do
 -- again and again, at the cost of one; it stops where the steps would differ, and step() goes on.
 -- Returns whether it took any, and whether no slot is free any more, so that there is nothing to go on with.
@@ -278,18 +158,12 @@ local function run_of_steps(q, plan)
   local chosen = choose_many(open, size, q.fill, SCHEDULE_BUDGET - #plan)
   if #chosen == 0 then return false end
   local tasks = call('ZRANGE', K.job_ready(j.number, size), 0, #chosen - 1)
-  unready(j, size, unpack(tasks))
+  take_many(q, plan, j, size, tasks)
   for i, T in ipairs(tasks) do
     local n = node(chosen[i])
     n.free, n.running, n.dirty = n.free - size, n.running + 1, true
     settle_node_state(n)
     plan[#plan + 1] = {j.number, tonumber(T), size, n.number}
-  end
-  q.turn = q.turn + #tasks
-  j.turn = q.turn
-  plan.jobs[j.number] = true
-  if j.offered then
-    for _, slots in ipairs(classes(j.number)) do keep_turn(j, slots) end
   end
   sync_all_open()
   count(j.number, 'active', -#tasks, size)
@@ -299,29 +173,33 @@ local function run_of_steps(q, plan)
   return true, left == 0 and #tasks == #chosen
 end
 
--- Assigns what can be assigned; the engine is rung when the budget ends first.
-local function schedule(Q)
+-- Assigns what can be assigned; the engine is rung when the budget ends first. `N`: a node that has reported, and may
+-- be given tasks to go on with.
+local function schedule(Q, N)
   local q = load_queue(Q)
   sync_all_open()
-  if not q then return 0 end
+  load_ahead(q)
+  if not q.open then return 0 end
   local plan = {jobs = {}}
   while #plan < SCHEDULE_BUDGET do
     local took, full = run_of_steps(q, plan)
     if full or not (took or step(q, plan)) then break end
   end
+  look_ahead(q, plan, N, SCHEDULE_BUDGET - #plan)
   if #plan > 0 then commit(q, plan) end
   if #plan >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
   return #plan
 end
 
 -- The end of every transition: dependencies first, then the queues they may have fed, then what was changed.
-local function finish(queues)
+-- `N`: as schedule() wants it.
+local function finish(queues, N)
   work_all_todos()
   for J, d in pairs(count_deltas) do
     local j = job_cache[J]
     if j then queues[j.queue] = true; check_all_complete(j); refresh_offer(j) end
   end
-  for Q in pairs(queues) do schedule(Q) end
+  for Q in pairs(queues) do schedule(Q, N) end
   flush_nodes()
   flush_tasks()
   flush_counts()

@@ -8,6 +8,8 @@ local F = {
   losses = 21,
 }
 local ACTIVE, PREPARING, RUNNING, COMPLETED = 0, 1, 2, 3
+-- Handed to a node ahead of a free slot (lib/ahead.lua): to everybody else the task is still active.
+local PREFETCHED = 4
 local NO_RESULT, SUCCESS, FAILURE = 0, 1, 2
 -- Flags, added up.
 local HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
@@ -18,7 +20,7 @@ local LOSS_LIMIT = 10
 
 local task_cache, task_dirty = {}, {}
 local count_deltas = {}
-local COUNTED = {[0] = 'active', [1] = 'running', [2] = 'running', [3] = 'completed'}
+local COUNTED = {[0] = 'active', [1] = 'running', [2] = 'running', [3] = 'completed', [4] = 'active'}
 
 local function has(flags, flag) return math.floor(flags / flag) % 2 == 1 end
 
@@ -79,7 +81,7 @@ local function move(J, T, t, state)
     count(J, old, -1, t[F.slots])
     count(J, new, 1, t[F.slots])
   end
-  t[F.prev], t[F.prev_at] = t[F.state], t[F.state_at]
+  t[F.prev], t[F.prev_at] = t[F.state] == PREFETCHED and ACTIVE or t[F.state], t[F.state_at]
   t[F.state], t[F.state_at] = state, now
   touch(J, T)
 end

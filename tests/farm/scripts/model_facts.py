@@ -1,0 +1,145 @@
+"""What the reference model knows: tasks, jobs, nodes, pools, queues as plain objects."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from orchestrator.domain import scheduling as policy
+from orchestrator.domain.dependencies import Dependencies
+
+
+@dataclass
+class Task:
+    job: int
+    number: int
+    id: str
+    slots: int = 1
+    max_retry: int | None = None
+    affinity: str = ""
+    conditions: dict[str, Any] | None = None
+    state: str = "active"
+    attempt: int = 0
+    node: int = 0
+    retries: int = 0
+    requeues: int = 0
+    losses: int = 0
+    result: str = ""
+    exit: int | None = None
+    code: str = ""
+    satisfied: bool = False
+    ahead: bool = False  # active, and waits at its node for a slot
+
+
+@dataclass
+class Job:
+    number: int
+    id: str
+    pool: str
+    priority: int
+    max_parallel: int
+    turn: int
+    uses_deps: bool
+    on_all: str
+    on_fail: str
+    max_retry: int
+    wall: int = 0  # maxWallClockTime, 0: none
+    created: int = 0
+    state: str = "active"
+    option: str = ""
+    reason: str = ""
+    next: int = 0
+    pace: int = 0
+    has_affinity: bool = False
+    tasks: dict[int, Task] = field(default_factory=dict)
+    deps: Dependencies = field(default_factory=Dependencies)
+
+    @property
+    def running(self) -> int:
+        return sum(1 for task in self.tasks.values() if task.state == "running")
+
+    def waiting(self, task: Task) -> int:
+        return len(self.deps.waiting.get(task.number, ()))
+
+    def ready(self) -> tuple[policy.Ready, ...]:
+        return tuple(
+            policy.Ready(task.number, task.slots, task.affinity)
+            for task in self.tasks.values()
+            if task.state == "active" and not task.ahead and not self.waiting(task)
+        )
+
+    def named(self, task_id: str) -> Task | None:
+        return next((task for task in self.tasks.values() if task.id.lower() == task_id.lower()), None)
+
+
+Held = tuple[int, int, int]  # job, task, attempt
+
+
+class Hold(NamedTuple):
+    slots: int
+    seq: int
+    ahead: bool = False
+
+
+@dataclass
+class Node:
+    number: int
+    id: str
+    pool: str
+    slots: int
+    boot: int = 0
+    state: str = "creating"
+    scheduling: str = "enabled"
+    data: bool = False  # waits until no task's data is left
+    stopped: bool = False
+    seq: int = 0
+    total_run: int = 0
+    total_ok: int = 0
+    recall: int = 0
+    held: dict[Held, Hold] = field(default_factory=dict)
+    inbox: list[Any] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return self.slots - sum(hold.slots for hold in self.held.values() if not hold.ahead)
+
+    @property
+    def awaited(self) -> int:
+        return sum(hold.slots for hold in self.held.values() if hold.ahead)
+
+    @property
+    def usable(self) -> bool:
+        return self.state in ("idle", "running") and self.scheduling == "enabled"
+
+    def settle(self) -> None:
+        if self.state in ("idle", "running", "offline"):
+            rest = "idle" if self.scheduling == "enabled" else "offline"
+            self.state = "running" if self.held else rest
+
+    def send(self, *message: Any) -> None:
+        self.seq += 1
+        self.inbox.append((self.seq, *message))
+
+    def call_back(self) -> None:
+        """Ask for the attempts that it has not started."""
+        if self.awaited and not self.recall:
+            self.send("recall", None)
+            self.recall = self.seq
+
+
+@dataclass
+class Pool:
+    id: str
+    slots: int
+    fill: str
+    state: str = "active"
+    deallocation: str = "requeue"
+    allocation: str = "resizing"
+    targets: int = 1000
+
+
+@dataclass
+class Turns:
+    """What a queue remembers beside its jobs and nodes."""
+
+    turn: int = 0
+    claim: policy.Claim | None = None
+    ahead: tuple[int, int] = (0, 0)  # job and size of the attempts that wait at nodes

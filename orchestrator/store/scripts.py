@@ -50,7 +50,12 @@ def _definitions() -> tuple[tuple[list[str], str], ...]:
     text = "".join(f"{(folder / f'{library}.lua').read_text()}\n" for library in LIBRARIES)
     starts = [match.start() for match in _LOCAL.finditer(text)]
     pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-    return tuple((_WORD.findall(piece.partition("=")[0].partition("(")[0]), piece) for piece in pieces)
+    return tuple((_names(piece), piece) for piece in pieces)
+
+
+def _names(piece: str) -> list[str]:
+    """What `local function f(...)` or `local a, b = ...` defines."""
+    return [word for word in _WORD.findall(re.split("[=(]", piece, maxsplit=1)[0]) if word not in ("local", "function")]
 
 
 @cache

@@ -75,7 +75,9 @@ def why(situation: Situation) -> str:
 def _not_waiting(s: Situation) -> str:
     task = s.task
     if task.prefetched:
-        return f"The task was handed to node {task.node_id} already, which starts it as soon as one of its slots is free."
+        return (
+            f"The task was handed to node {task.node_id} already, which starts it as soon as one of its slots is free."
+        )
     if task.state == "preparing":
         return f"The task is on node {task.node_id}, which runs the job preparation task first."
     if task.state == "running":

@@ -45,7 +45,12 @@ TABLE: dict[str, Key] = {
     ),
     "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
     "node": Key("node:{node}", "hash", "facts", "node"),
-    "node_tasks": Key("node:{node}:tasks", "hash", "`J.T.attempt` -> `slots:seq`, `a` behind it while it waits there: what the node holds", "node"),
+    "node_tasks": Key(
+        "node:{node}:tasks",
+        "hash",
+        "`J.T.attempt` -> `slots:seq`, `a` behind it while it waits: what the node holds",
+        "node",
+    ),
     "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
     "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
     "ports": Key(

@@ -9,7 +9,7 @@ from orchestrator.domain.facts import Attempt, Task
 from orchestrator.store import told
 
 STATES = ("active", "preparing", "running", "completed", "active")
-PREFETCHED = 4
+PREPARING, RUNNING, PREFETCHED = 1, 2, 4
 """Active, and handed to a node that has no free slot yet (lua/lib/ahead.lua)."""
 RESULTS = ("", "success", "failure")
 INHERIT = -2

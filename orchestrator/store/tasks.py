@@ -123,7 +123,7 @@ class Tasks(Part):
         if state[packing.ATTEMPT] != attempt or node not in (None, state[packing.NODE]):
             return False
         # one that waits at its node may have begun: that word is on its way
-        return state[packing.STATE] == packing.PREFETCHED or packing.STATES[state[packing.STATE]] in ("preparing", "running")
+        return state[packing.STATE] in (packing.RUNNING, packing.PREPARING, packing.PREFETCHED)
 
     async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
         raw = await self.redis(lambda r: r.hget(self.keys("task_specs", job=job), task))

@@ -120,9 +120,7 @@ class Model:
         if reported is None:
             return []
         pace = {job.number: job.pace for job in self.jobs.values()}
-        node = waiting.Reported(
-            reported.number, reported.usable, reported.slots, reported.awaited, reported.recall > 0
-        )
+        node = waiting.Reported(reported.number, reported.usable, reported.slots, reported.awaited, reported.recall > 0)
         tasks = waiting.top_up(after, self._ahead(pool.id, turns), node, pace, self.credit)
         job = waiting.lone_job(after)
         own = self.jobs[job.number].tasks if job else {}

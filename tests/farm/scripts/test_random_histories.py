@@ -309,13 +309,15 @@ class Histories(RuleBasedStateMachine):
         node = data.draw(st.sampled_from([node for node in self.model.nodes.values() if node.boot]), label="node")
         held = {name: hold for name, hold in sorted(node.held.items()) if data.draw(st.booleans(), label="kept")}
         kept = [[*name, int(hold.ahead)] for name, hold in held.items() if not hold.ahead]
-        free = node.slots - sum(hold.slots for name, hold in node.held.items() if not hold.ahead and name in held)
+        seq = max(0, node.seq - behind)
+        stays = [hold for name, hold in node.held.items() if name in held or hold.seq > seq]
+        free = node.slots - sum(hold.slots for hold in stays if not hold.ahead)
         for name, hold in held.items():
             if hold.ahead:
                 began = hold.slots <= free and data.draw(st.booleans(), label="began")
                 free -= hold.slots if began else 0
                 kept.append([*name, int(not began)])
-        self.both.report(node, ["hold", max(0, node.seq - behind), kept])
+        self.both.report(node, ["hold", seq, kept])
         self.after()
 
     @precondition(lambda self: self.model.nodes)
@@ -417,6 +419,28 @@ class Histories(RuleBasedStateMachine):
         self.after()
 
 
+class Crowds(Histories):
+    """One job of many short tasks has the pool to itself, so that tasks wait at nodes, until others come."""
+
+    @initialize(main=st.sampled_from(sorted(POOLS)), nodes=st.integers(1, 2), slots=st.sampled_from([1, 1, 2]))
+    def begin(self, main, nodes, slots):
+        self.alike = True
+        self.both = Both(self.loop, self.url, self.edits)
+        self.model = self.both.model
+        for pool in POOLS:
+            self.both.add_pool(pool)
+        for _ in range(nodes):
+            self.both.new_node(main)
+        job = Job(0, "j1", main, 0, -1, 0, False, "noaction", "performexitoptionsjobaction", 0)
+        self.both.add_job(job)
+        crowd = [(Task(0, 0, f"x{number}", slots, None, "", CONDITIONS["none"]), [], []) for number in range(36)]
+        self.both.add_tasks(self.model.job("j1"), crowd)
+        for node in list(self.model.nodes.values()):
+            self.both.report(node, *[["end", *held, 5, 0, None, [0] * 7 + [500]] for held in sorted(node.held)])
+        self.after()
+        assert any(node.awaited for node in self.model.nodes.values())
+
+
 @pytest.fixture
 def loop():
     loop = asyncio.new_event_loop()
@@ -427,6 +451,11 @@ def loop():
 @pytest.mark.timeout(600)
 def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
     run_state_machine_as_test(type("OnThisRedis", (Histories,), {"url": redis_url, "loop": loop}))
+
+
+@pytest.mark.timeout(600)
+def test_they_agree_where_tasks_wait_at_nodes(redis_url, loop):
+    run_state_machine_as_test(type("Crowded", (Crowds,), {"url": redis_url, "loop": loop}))
 
 
 @pytest.mark.timeout(600)

@@ -36,7 +36,7 @@ def test_output_exit_code_and_usage_are_reported(world):
 
     assert item[5:7] == [3, None]
     assert 0 <= item[4] < 10_000_000
-    assert len(item[7]) == 7
+    assert len(item[7]) == 8
     assert item[7][0] > 0
     assert Path(directory, "stdout.txt").read_text() == "out\n"
     assert Path(directory, "stderr.txt").read_text() == "err\n"

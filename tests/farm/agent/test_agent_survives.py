@@ -214,7 +214,9 @@ def test_an_unreadable_message_does_not_stop_the_node(world):
 
 def test_a_body_that_is_no_task_fails_before_the_run(world):
     world.start()
-    world.push("run", jobs=[[1, "job", "{}"]], tasks=[[1, n, 1, text, 0, 1, 0] for n, text in enumerate(("[]", "{", "{}"), 1)])
+    world.push(
+        "run", jobs=[[1, "job", "{}"]], tasks=[[1, n, 1, text, 0, 1, 0] for n, text in enumerate(("[]", "{", "{}"), 1)]
+    )
 
     for task in (1, 2, 3):
         exit_code, fail = world.ended(task)

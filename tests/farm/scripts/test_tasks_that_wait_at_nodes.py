@@ -110,6 +110,18 @@ def test_a_job_that_is_disabled_is_so_only_when_the_node_has_answered(world):
     assert world.job.state == "disabled"
 
 
+def test_one_that_begins_and_ends_in_one_call_is_held_no_more(world):
+    first, second = next(name for name, hold in sorted(world.node.held.items()) if not hold.ahead), world.waiting()[0]
+    world.both.report(
+        world.node,
+        ["end", *first, 5, 0, None, [0] * 7 + [1000]],
+        ["begun", [list(second)]],
+        ["end", *second, 5, 0, None, [0] * 7 + [1000]],
+    )
+    world.both.compare()
+    assert second not in world.node.held
+
+
 def test_one_that_is_terminated_is_over_at_once_and_the_node_is_told(world):
     name = world.waiting()[0]
     world.both.terminate(world.job, task_of(world, name))

@@ -76,7 +76,9 @@ end
 
 local function flush_held(n)
   if n.released then many('HDEL', K.node_tasks(n.number), n.released) end
-  if n.begun then many('HSET', K.node_tasks(n.number), n.begun) end
+  local begun = {}
+  for name, value in pairs(n.begun or {}) do begun[#begun + 1] = name; begun[#begun + 1] = value end
+  many('HSET', K.node_tasks(n.number), begun)
   n.released, n.begun = nil, nil
 end
 
@@ -136,8 +138,10 @@ end
 
 -- The node no longer holds the attempt: its slots are free again. Written by flush_nodes(), or sooner by held().
 local function release(n, h)
+  local name = h[1] .. '.' .. h[2] .. '.' .. h[3]
   n.released = n.released or {}
-  table.insert(n.released, h[1] .. '.' .. h[2] .. '.' .. h[3])
+  n.released[#n.released + 1] = name
+  if n.begun then n.begun[name] = nil end -- it began and ended in one call
   if h[6] then n.ahead = n.ahead - h[4]
   else n.free, n.running = n.free + h[4], n.running - 1 end
   n.dirty = true
@@ -147,8 +151,7 @@ end
 -- An attempt that waited at the node has taken its slots.
 local function occupy(n, h)
   n.begun = n.begun or {}
-  n.begun[#n.begun + 1] = h[1] .. '.' .. h[2] .. '.' .. h[3]
-  n.begun[#n.begun + 1] = h[4] .. ':' .. h[5]
+  n.begun[h[1] .. '.' .. h[2] .. '.' .. h[3]] = h[4] .. ':' .. h[5]
   h[6] = false
   n.ahead, n.free, n.running, n.dirty = n.ahead - h[4], n.free - h[4], n.running + 1, true
 end

@@ -15,6 +15,7 @@ from agent import firewall, reach
 from agent.contract.boot import UP, Boot
 from agent.directories import Directories, RootInUse
 from agent.log import configure
+from agent.marking import MarkingLoop
 from agent.node import Node
 from agent.settings import Settings
 
@@ -49,7 +50,9 @@ def main(arguments: list[str]) -> int:
     )
     if arguments == ["-"]:
         print(UP, flush=True)
-    status = asyncio.run(_run(boot, settings, directories))
+    marked = firewall.own(boot) if boot.network else ()
+    with asyncio.Runner(loop_factory=lambda: MarkingLoop(marked)) as runner:
+        status = runner.run(_run(boot, settings, directories))
     logging.shutdown()
     sys.stderr.flush()
     # a transfer thread may wait for a silent peer for half a minute; nothing of it is wanted any more

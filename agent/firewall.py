@@ -1,23 +1,20 @@
 """The node's firewall, set inside its own network namespace before the first task (spec/behaviour.md, 20).
 
 Rules set from outside would vanish when the container starts again. Tasks, elevated ones included, never hold
-CAP_NET_ADMIN, so they cannot change them. Redis is for the agent alone: its sockets carry a mark that needs the
-same capability; a user id could not tell the agent from a root task. Everything else that the agent opens, a
+CAP_NET_ADMIN, so they cannot change them. Redis is for the agent alone: its sockets carry a mark (marking.py) that
+needs the same capability; a user id could not tell the agent from a root task. Everything else that the agent opens, a
 download for example, may reach what a task may reach and no more.
 """
 
 import ipaddress
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from agent import tools
-from agent.contract.boot import Boot
+from agent.contract.boot import Around, Boot
+from agent.marking import MARK, addresses
 
-MARK = 0x4E46
-"""SO_MARK of the agent's connections to Redis."""
 TABLE = "nodefarm"
 LINK_LOCAL = "169.254.0.0/16"
 """Clouds answer for a machine's own credentials there."""
@@ -28,27 +25,6 @@ _LOCALHOST = ipaddress.IPv4Address("127.0.0.1")
 
 class FirewallFailed(Exception):
     """The rules cannot be set; the message says why. No task may run."""
-
-
-@dataclass(frozen=True)
-class Around:
-    """What the driver knows of a node's network (Boot.network). Addresses are IPv4.
-
-    Args:
-        subnet: the node's own network, in CIDR notation.
-        gateway: its gateway; connections from the host itself come from there.
-        open: address and port of what tasks may reach though it is the farm's: API and storage.
-        closed: addresses of the host and of the farm's services, where nothing but `open` may be reached.
-        pools: the range that all pools' networks are cut from.
-        mac: leading bytes of the hardware addresses of the pool's nodes, where others share the network; else "".
-    """
-
-    subnet: str
-    gateway: str
-    open: list[list[Any]] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)
-    pools: str = ""
-    mac: str = ""
 
 
 def set_up(boot: Boot) -> None:
@@ -90,13 +66,18 @@ def ruleset(boot: Boot) -> str:
     return "\n".join(lines) + "\n"
 
 
+def own(boot: Boot) -> list[tuple[str, int]]:
+    """What the agent alone may reach: Redis, and the broker of task containers."""
+    return addresses(boot.redis_url, boot.broker_url)
+
+
 def _outgoing(boot: Boot, around: Around) -> Iterator[str]:
-    redis = urlsplit(boot.redis_url)
     yield 'oifname "lo" accept'
     yield "ct direction reply ct state established,related accept"
     yield "meta nfproto ipv6 reject"
-    yield f"meta mark {MARK:#x} ip daddr {redis.hostname} tcp dport {redis.port or 6379} accept"
-    yield f"ip daddr {redis.hostname} tcp dport {redis.port or 6379} reject with tcp reset"
+    for address, port in own(boot):
+        yield f"meta mark {MARK:#x} ip daddr {address} tcp dport {port} accept"
+        yield f"ip daddr {address} tcp dport {port} reject with tcp reset"
     for address, port in around.open:
         yield f"ip daddr {address} tcp dport {port} accept"
     yield f"ip daddr {_set([around.gateway, *around.closed])} reject"

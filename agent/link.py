@@ -15,7 +15,6 @@ from typing import Any
 from agent.assignment import Key
 from agent.contract import VERSION, messages, queues
 from agent.contract.boot import Boot
-from agent.firewall import MARK
 from agent.resp import Connection, ReplyError, pack
 from agent.settings import Settings
 
@@ -52,7 +51,7 @@ class Link:
     ) -> None:
         self._settings = settings
         self._receive, self._holds, self._accepted = receive, holds, accepted
-        self._url, self._mark = boot.redis_url, MARK if boot.network else 0
+        self._url = boot.redis_url
         self._events = queues.events(boot.account, boot.node, boot.boot)
         self._pop = pack("BLPOP", queues.inbox(boot.account, boot.node, boot.boot), settings.block_s)
         self._bell = pack("ZADD", queues.bell(boot.account), "NX", 0, queues.bell_member(boot.node, boot.boot))
@@ -136,7 +135,7 @@ class Link:
         try:
             async with asyncio.timeout(self._settings.redis_answer_s):
                 for _ in range(2):
-                    connections.append(await Connection.connect(self._url, self._mark))
+                    connections.append(await Connection.connect(self._url))
             inbox, other = connections
             self._say_what_we_hold()
             async with asyncio.TaskGroup() as group:

@@ -2,10 +2,9 @@
 
 import socket
 import time
-from urllib.parse import urlsplit
 
 from agent.contract.boot import Boot
-from agent.firewall import MARK
+from agent.marking import addresses, mark
 
 PATIENCE_S = 10.0
 ONCE_S = 3.0
@@ -24,22 +23,21 @@ def check(boot: Boot) -> None:
     """
     if boot.network is None:
         return
-    for what, url, port, mark in (("Redis", boot.redis_url, 6379, MARK), ("the API", boot.api_url, 80, 0)):
-        where = urlsplit(url)
-        address = (where.hostname or "", where.port or port)
-        deadline = time.monotonic() + PATIENCE_S
-        while problem := _problem(address, mark):
-            if time.monotonic() > deadline:
-                raise Unreachable(f"the node cannot reach {what} at {address[0]}:{address[1]}: {problem}")
-            time.sleep(PAUSE_S)
+    for what, url, marked in (("Redis", boot.redis_url, True), ("the API", boot.api_url, False)):
+        for address in addresses(url):
+            deadline = time.monotonic() + PATIENCE_S
+            while problem := _problem(address, marked):
+                if time.monotonic() > deadline:
+                    raise Unreachable(f"the node cannot reach {what} at {address[0]}:{address[1]}: {problem}")
+                time.sleep(PAUSE_S)
 
 
-def _problem(address: tuple[str, int], mark: int) -> OSError | None:
+def _problem(address: tuple[str, int], marked: bool) -> OSError | None:
     try:
         with socket.socket() as probe:
             probe.settimeout(ONCE_S)
-            if mark:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+            if marked:
+                mark(probe)
             probe.connect(address)
     except OSError as error:
         return error

@@ -7,7 +7,6 @@ RESP2 itself, with hiredis reading the replies.
 """
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from typing import Any
@@ -36,8 +35,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    async def connect(cls, url: str, mark: int = 0) -> "Connection":
-        """Connect, log in, and choose the database that the URL names. `mark`: SO_MARK, for the node's firewall.
+    async def connect(cls, url: str) -> "Connection":
+        """Connect, log in, and choose the database that the URL names.
 
         Raises:
             OSError: no connection. ReplyError: Redis refuses the login.
@@ -48,7 +47,7 @@ class Connection(asyncio.Protocol):
             _, connection = await loop.create_unix_connection(cls, unquote(where.path))
         else:
             secure = ssl.create_default_context() if where.scheme == "rediss" else None
-            _, connection = await _dial(loop, cls, where, secure, mark)
+            _, connection = await loop.create_connection(cls, where.hostname, where.port or 6379, ssl=secure)
         await connection._log_in(where)
         return connection
 
@@ -133,25 +132,3 @@ def pack(*words: Argument) -> bytes:
         data = word if isinstance(word, bytes) else str(word).encode()
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
-
-
-async def _dial(
-    loop: asyncio.AbstractEventLoop,
-    protocol: type[Connection],
-    where: SplitResult,
-    secure: ssl.SSLContext | None,
-    mark: int,
-) -> tuple[asyncio.BaseTransport, Connection]:
-    port = where.port or 6379
-    if not mark:
-        return await loop.create_connection(protocol, where.hostname, port, ssl=secure)
-    sock = socket.socket()
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        sock.setblocking(False)
-        await loop.sock_connect(sock, (where.hostname, port))
-        name = where.hostname if secure else None
-        return await loop.create_connection(protocol, sock=sock, ssl=secure, server_hostname=name)
-    except BaseException:
-        sock.close()
-        raise

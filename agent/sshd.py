@@ -6,8 +6,10 @@ can and no more. Nothing of the agent's environment reaches a login. Only member
 
 import logging
 import os
+import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +22,7 @@ USER = "sshd"
 EMPTY = "/run/sshd"
 """Where sshd shuts itself in until somebody has logged in; compiled into it."""
 PORT = 22
+READY_S = 10.0
 ENDING_S = 5.0
 
 _CONFIG = """\
@@ -71,8 +74,18 @@ class Sshd:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=tools.ENVIRONMENT, cwd="/",
             )  # fmt: skip
 
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+    def await_ready(self) -> None:
+        """Wait until it answers, for whoever is about to send somebody to it. A node boots without waiting.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", PORT), 1.0):
+                return
+            time.sleep(0.05)
+        raise TimeoutError("the node's sshd does not answer")
 
     def sessions(self, user: str) -> list[int]:
         """Processes of a user's sessions: what sshd started for this name, with all below it."""

@@ -135,6 +135,7 @@ class System:
             return
         status, meta = 200, {}
         try:
+            self._sshd.await_ready()
             self._operations[message["op"]](order)
             _log.info("users changed", extra={"op": message["op"], "user": order["name"]})
         except Refused as refused:

@@ -39,7 +39,8 @@ class Settings(BaseSettings):
     broker_host: str = "127.0.0.1"  # where the broker listens
     broker_port: int = 8481
     network_range: str = "10.192.0.0/12"  # cut into one network per pool
-    network_prefix: int = 22  # bits of such a network: 22 has room for 1,021 nodes
+    network_prefix: int = 22  # bits of such a network: 22 has room for 512 nodes
+    node_services: str = ""  # URLs of the farm's services that tasks may reach besides the API, separated by spaces
     uid_base: int = 200_000  # first of the reserved range of numeric task users
     min_resize_timeout: float = 300.0
     min_autoscale_interval: float = 300.0

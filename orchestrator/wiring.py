@@ -128,6 +128,7 @@ def docker_driver(settings: Settings) -> DockerDriver:
     options = DockerOptions(
         settings.node_image, settings.agent_image, space, settings.network_prefix, settings.uid_base,
         containers=bool(settings.broker_url),
+        open=_open_services(settings),
     )  # fmt: skip
     return DockerDriver(Names.of(settings.account, secret(settings)), options)
 
@@ -141,6 +142,12 @@ def task_containers(farm: Farm) -> tuple[Images, TaskContainers]:
     client = connect()
     names = Names.of(farm.settings.account, farm.secret)
     return Images(client), TaskContainers(client, names, farm.settings.data_dir / "broker")
+
+
+def _open_services(settings: Settings) -> tuple[str, ...]:
+    """URLs of the farm's services that tasks of Docker nodes may reach: those that are named, and the object store."""
+    storage = (settings.s3_public_endpoint or settings.s3_endpoint) if settings.storage else ""
+    return tuple(filter(None, (*settings.node_services.split(), storage)))
 
 
 def _make(path: Path) -> None:

@@ -11,6 +11,27 @@ UP = "agent up"
 
 
 @dataclass(frozen=True)
+class Around:
+    """What a driver knows of a node's network, for its firewall. Addresses are IPv4.
+
+    Args:
+        subnet: the node's own network, in CIDR notation.
+        gateway: its gateway; connections from the host itself come from there.
+        open: address and port of what tasks may reach though it is the farm's: API and storage.
+        closed: addresses of the host and of the farm's services, where nothing but `open` may be reached.
+        pools: the range that all pools' networks are cut from.
+        mac: leading bytes of the hardware addresses of the pool's nodes, where others share the network; else "".
+    """
+
+    subnet: str
+    gateway: str
+    open: list[list[Any]] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    pools: str = ""
+    mac: str = ""
+
+
+@dataclass(frozen=True)
 class Boot:
     """Everything an agent needs to join. Times in seconds, sizes in bytes.
 
@@ -45,7 +66,7 @@ class Boot:
     endpoints: list[dict[str, Any]] = field(default_factory=list)  # name, protocol, backend, frontend, address, rules
     subnet: str = ""  # the network that the pool's subnetId names
     own_system: bool = False  # the node has users, a network and an sshd of its own, not those of its host
-    network: dict[str, Any] | None = None  # what the node's firewall has to know (agent/firewall.py)
+    network: dict[str, Any] | None = None  # an Around; None: the node has no firewall of its own
     broker_url: str = ""  # of this host's broker of task containers; empty: there is none
     containers: bool = False  # the pool has a containerConfiguration
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot

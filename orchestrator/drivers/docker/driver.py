@@ -1,23 +1,34 @@
 """Makes, restarts and removes nodes that are containers of one Docker engine."""
 
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any
 
-import psutil
 from docker import APIClient
 from docker.errors import APIError
 
-from agent.contract.boot import Boot
+from agent.contract.boot import Around, Boot
 from orchestrator.domain.host import Surroundings
-from orchestrator.drivers.base import CONTAINERS, ELEVATION, GPUS, LIMITS, LOG_BYTES, USERS, Handle, Machine
+from orchestrator.drivers.base import (
+    CONTAINERS,
+    ELEVATION,
+    GPUS,
+    ISOLATION,
+    LIMITS,
+    LOG_BYTES,
+    SSH,
+    USERS,
+    DriverError,
+    Handle,
+    Machine,
+)
+from orchestrator.drivers.docker import ports
 from orchestrator.drivers.docker.agent_volume import AgentVolume
 from orchestrator.drivers.docker.engine import connect
 from orchestrator.drivers.docker.errors import gone, translated
+from orchestrator.drivers.docker.host import Host
 from orchestrator.drivers.docker.images import Images
 from orchestrator.drivers.docker.names import Names
 from orchestrator.drivers.docker.networks import Networks
@@ -28,11 +39,15 @@ UIDS_PER_NODE = 100
 UID_RANGES = 1000
 
 
+MAC_PREFIX = len("0a:00:00:00")
+"""Of a node's hardware address on a network that it shares with others: the part that all nodes of its pool have."""
+
+
 class DockerDriver:
     """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
 
     name = "docker"
-    able = frozenset({USERS, ELEVATION, LIMITS, GPUS})
+    able = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, GPUS})
 
     def __init__(self, names: Names, options: Options) -> None:
         self.capabilities = self.able | {CONTAINERS} if options.containers else self.able
@@ -61,15 +76,6 @@ class DockerDriver:
         handles |= {entry.node: Handle(entry.node, entry.boot, entry.pool, entry.running) for entry in found}
         return [handles[number] for number in sorted(handles)]
 
-    def surroundings(self) -> Surroundings:
-        found = {
-            str(address.address) for card in psutil.net_if_addrs().values() for address in card if _is_ipv4(address)
-        }
-        return Surroundings(tuple(self._networks.foreign()), tuple(sorted(found)))
-
-    def places(self, network: str) -> int:
-        return self._networks.places(network)
-
     def pools(self) -> set[int]:
         return self._networks.pools()
 
@@ -85,6 +91,12 @@ class DockerDriver:
         with translated(FAILED, f"reading the log of node {node}"):
             found = self._nodes.of(node)
             return {"container.log": self._nodes.logs(found[0].id)[-LOG_BYTES:]} if found else {}
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(tuple(sorted(self._host.networks())), self._host.addresses())
+
+    def places(self, network: str) -> int:
+        return self._host.places(network)
 
     def tend(self) -> None:
         self._networks.tend()
@@ -128,6 +140,10 @@ class DockerDriver:
         return Images(self._client)
 
     @cached_property
+    def _host(self) -> Host:
+        return Host(self._client, self._names, self._images, self._options.agent_image)
+
+    @cached_property
     def _agent(self) -> AgentVolume:
         return AgentVolume(self._client, self._names, self._images, self._options.agent_image)
 
@@ -149,7 +165,7 @@ class DockerDriver:
             self._end(found, keep=not wipe)
             made = self._made(node, machine)
             fresh = wipe or not self._nodes.has_volume(node.node)
-            told = self._told(node, fresh)
+            told = self._told(node, made, fresh)
             if found and not wipe and self._again(found[0], told, made):
                 return
             self._anew(told, made, wipe)
@@ -163,16 +179,38 @@ class DockerDriver:
 
     def _made(self, node: Boot, machine: Machine) -> Made:
         image = self._images.ensure(machine.image or self._options.node_image)
-        network = self._networks.of_pool(node.pool_id, node.pool)
-        return Made(image, self._agent.ensure(), network, machine.size)
+        network = self._network(node)
+        mac = hardware_address(node.pool, node.node) if node.subnet else ""
+        return Made(image, self._agent.ensure(), network, machine.size, mac)
 
-    def _told(self, node: Boot, fresh: bool) -> Boot:
+    def _network(self, node: Boot) -> str:
+        if not node.subnet:
+            return self._networks.of_pool(node.pool_id, node.pool)
+        if node.subnet not in self._host.networks():
+            raise DriverError("NetworkFailed", f"the network {node.subnet} is gone")
+        self._networks.attach(node.subnet)
+        return node.subnet
+
+    def _told(self, node: Boot, made: Made, fresh: bool) -> Boot:
         uids = self._options.uid_base + UIDS_PER_NODE * (node.node % UID_RANGES)
-        return replace(node, driver=self.name, root=ROOT, uid_base=uids, fresh=fresh)
+        there = self._networks.seen_from(made.network)
+        urls = {name: there.named(getattr(node, name)) for name in ("redis_url", "api_url", "broker_url")}
+        node = replace(node, **urls)
+        around = Around(
+            subnet=there.subnet,
+            gateway=there.gateway,
+            open=[where for url in (node.api_url, *self._options.open) if (where := there.address(url))],
+            closed=[*self._host.addresses(), *there.services.values()],
+            pools=str(self._options.space),
+            mac=made.mac[:MAC_PREFIX],
+        )
+        return replace(
+            node, driver=self.name, root=ROOT, uid_base=uids, fresh=fresh, own_system=True, network=asdict(around)
+        )
 
     def _again(self, old: Found, node: Boot, made: Made) -> bool:
         """Start the container of an earlier boot, as a machine that reboots keeps its disk; False: make a new one."""
-        if (old.image, old.agent) != (made.image, made.agent):
+        if (old.image, old.agent, old.network, old.ports) != (made.image, made.agent, made.network, ports.label(node)):
             return False
         try:
             if old.boot != node.boot:
@@ -192,5 +230,6 @@ class DockerDriver:
         self._nodes.start(self._nodes.make(node, made), node, made.network)
 
 
-def _is_ipv4(address: Any) -> bool:
-    return bool(address.family == socket.AF_INET)
+def hardware_address(pool: int, node: int) -> str:
+    """A locally administered address that tells a node's pool; tasks cannot change it."""
+    return ":".join(f"{byte:02x}" for byte in (0x0A, *(pool % (1 << 24)).to_bytes(3), *(node % (1 << 16)).to_bytes(2)))

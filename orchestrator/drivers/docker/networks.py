@@ -9,8 +9,10 @@ nodes reach them at the gateway of one more network, the farm's home.
 import hashlib
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
+from urllib.parse import urlsplit
 
 from docker import APIClient
 from docker.errors import APIError
@@ -22,8 +24,37 @@ from orchestrator.drivers.docker.errors import conflict, gone, translated
 from orchestrator.drivers.docker.names import Names
 from orchestrator.drivers.docker.options import Options
 
+SLOTS = {"redis": 2, "api": 3, "minio": 4, "storage": 4}
+"""Where in a pool's network a service is found, also after it was made anew: nodes know addresses, not names."""
 ATTEMPTS = 20
 """Subnets to try: others may make networks at the same time as we do."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What nodes see of their network; `services` are the farm's in it, name -> address."""
+
+    subnet: str
+    gateway: str
+    services: dict[str, str]
+
+    def named(self, url: str) -> str:
+        """The URL with an address in place of a service's name: names are the node's to change, addresses are not."""
+        parts = urlsplit(url)
+        address = self.services.get(parts.hostname or "")
+        if address is None:
+            return url
+        head, _, _ = parts.netloc.rpartition("@")
+        port = f":{parts.port}" if parts.port else ""
+        return parts._replace(netloc=f"{head}@{address}{port}" if head else f"{address}{port}").geturl()
+
+    def address(self, url: str) -> list[Any] | None:
+        """Address and port of a URL; None when its name is not a service's."""
+        parts = urlsplit(self.named(url))
+        try:
+            return [str(IPv4Address(parts.hostname or "")), parts.port or (443 if parts.scheme == "https" else 80)]
+        except ValueError:
+            return None
 
 
 class Networks:
@@ -48,6 +79,31 @@ class Networks:
                 self._known.add(pool)
         return name
 
+    def attach(self, network: str) -> None:
+        """Have the farm's services in a network that is not ours."""
+        with translated("NetworkFailed", f"attaching the farm's services to {network}"):
+            self._attach(network)
+
+    def seen_from(self, name: str) -> Seen:
+        """The network as its nodes see it.
+
+        Raises:
+            DriverError: NetworkFailed: it is gone, or has no IPv4 addresses.
+        """
+        with translated("NetworkFailed", f"looking at the network {name}"):
+            network = self._client.inspect_network(self._named(name)[0]["Id"])
+            config = next(iter(c for c in network["IPAM"]["Config"] if ":" not in c["Subnet"]), None)
+            if config is None:
+                raise DriverError("NetworkFailed", f"the network {name} has no IPv4 addresses")
+            addresses = {id: entry["IPv4Address"].partition("/")[0] for id, entry in network["Containers"].items()}
+            services = {
+                service["Labels"][labels.SERVICE]: addresses[service["Id"]]
+                for service in self._services()
+                if service["Id"] in addresses
+            }
+        subnet = IPv4Network(config["Subnet"], strict=False)
+        return Seen(str(subnet), config.get("Gateway") or str(subnet[1]), services)
+
     def forget(self, pool: int) -> None:
         """The next node of this pool looks for its network again."""
         with self._lock:
@@ -57,22 +113,6 @@ class Networks:
         """The farm's address on this host that nodes of all pools can reach."""
         with self._lock:
             return IPv4Address(_ipam(self._ensure(self._names.home, self._names.mine))["Gateway"])
-
-    def foreign(self) -> list[str]:
-        """Names of networks that somebody else made and that nodes may join."""
-        with translated("NetworkFailed", "listing networks"):
-            found = self._client.networks(filters={"driver": "bridge"})
-        return sorted(n["Name"] for n in found if n["Name"] != "bridge" and labels.ACCOUNT not in (n["Labels"] or {}))
-
-    def places(self, name: str) -> int:
-        """How many more containers a network has addresses for; 0 when there is no such network."""
-        with translated("NetworkFailed", f"looking at the network {name}"):
-            found = self._named(name)
-            if not found:
-                return 0
-            network = self._client.inspect_network(found[0]["Id"])
-        subnet = IPv4Network(_ipam(network)["Subnet"], strict=False)
-        return max(0, subnet.num_addresses - 3 - len(network["Containers"] or ()))  # network, gateway, broadcast
 
     def pools(self) -> set[int]:
         """Numbers of the pools that have a network."""
@@ -116,7 +156,9 @@ class Networks:
             subnet = free_subnet(self._options.space, self._options.prefix, [*self._taken(), *refused], name)
             if subnet is None:
                 break
-            pool = IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))
+            # nodes are in the upper half: in the lower one each of the farm's services has an address that it keeps
+            nodes = str(list(subnet.subnets(1))[1])
+            pool = IPAMPool(subnet=str(subnet), iprange=nodes, gateway=str(subnet[1]))
             try:
                 self._client.create_network(
                     name, driver="bridge", ipam=IPAMConfig(pool_configs=[pool]), check_duplicate=True, labels=marks
@@ -139,16 +181,28 @@ class Networks:
         return self._client.containers(filters={"label": wanted})
 
     def _attach(self, network: str) -> None:
-        for service in self._services():
-            if network in service["NetworkSettings"]["Networks"]:
-                continue
-            try:
-                self._client.connect_container_to_network(
-                    service["Id"], network, aliases=[service["Labels"][labels.SERVICE]]
-                )
-            except APIError as error:
-                if not (gone(error) or "already exists" in str(error.explanation)):
-                    raise
+        services = [s for s in self._services() if network not in s["NetworkSettings"]["Networks"]]
+        if not services:
+            return
+        found = self._named(network)
+        subnet = IPv4Network(_ipam(found[0])["Subnet"]) if found and labels.FARM in found[0]["Labels"] else None
+        for service in services:
+            name = service["Labels"][labels.SERVICE]
+            fixed = str(subnet[SLOTS[name]]) if subnet and name in SLOTS else None
+            # of several containers of one service the first one has its address
+            if not self._connect(service["Id"], network, name, fixed):
+                self._connect(service["Id"], network, name, None)
+
+    def _connect(self, container: str, network: str, alias: str, address: str | None) -> bool:
+        """False when the address is in use."""
+        try:
+            self._client.connect_container_to_network(container, network, aliases=[alias], ipv4_address=address)
+        except APIError as error:
+            if address and "ddress already in use" in str(error.explanation):
+                return False
+            if not (gone(error) or "already exists" in str(error.explanation)):
+                raise
+        return True
 
     def _remove(self, id: str) -> None:
         with translated("NetworkFailed", "removing a network"):

@@ -11,6 +11,7 @@ from agent.contract.boot import Boot
 from orchestrator.domain.catalogue import Size
 from orchestrator.drivers.base import DriverError
 from orchestrator.drivers.docker import names as labels
+from orchestrator.drivers.docker import ports
 from orchestrator.drivers.docker.agent_volume import TARGET, TREE
 from orchestrator.drivers.docker.boot_message import Line
 from orchestrator.drivers.docker.errors import conflict, gone
@@ -26,6 +27,7 @@ ENVIRONMENT = {
     "HOME": "/root",
     "LD_PRELOAD": "",  # an image's own would reach into programs of another C library
     "LD_LIBRARY_PATH": "",
+    "OPENSSL_CONF": "/dev/null",  # nor may a task that was root write one for the next boot's agent
     "SSL_CERT_FILE": f"{TREE}/etc/ca-certificates.crt",
 }
 TAKEOFF_S = 60.0
@@ -46,6 +48,8 @@ class Found:
     running: bool
     image: str
     agent: str
+    ports: str
+    network: str
 
     @property
     def order(self) -> tuple[int, bool]:
@@ -60,6 +64,7 @@ class Made:
     agent: str  # the agent volume's name
     network: str
     size: Size
+    mac: str = ""  # of the network card; empty: Docker's choice
 
 
 class Nodes:
@@ -93,7 +98,10 @@ class Nodes:
             Mount(ROOT, volume, type="volume", no_copy=True),
         ]
         config = self._client.create_host_config(
-            mounts=mounts, network_mode=made.network, **host_config(made.size, self._host_cores)
+            mounts=mounts,
+            network_mode=made.network,
+            port_bindings=ports.bindings(boot),
+            **host_config(made.size, self._host_cores),
         )
         name = self._names.container(boot.node, boot.boot)
         return str(self._client.create_container_from_config(self._config(boot, made, config), name)["Id"])
@@ -102,8 +110,9 @@ class Nodes:
         config = self._client.create_container_config(
             made.image, list(COMMAND), hostname=host_name(boot.node_id), user="0:0", working_dir="/",
             environment=ENVIRONMENT | {"NODEFARM": boot.account}, stdin_open=True, entrypoint=[], host_config=host,
-            labels=self._names.of_node(boot) | {labels.AGENT: made.agent}, stop_signal="SIGTERM",
-            healthcheck={"test": ["NONE"]}, networking_config=None,
+            labels=self._names.of_node(boot) | {labels.AGENT: made.agent, labels.PORTS: ports.label(boot)},
+            stop_signal="SIGTERM", healthcheck={"test": ["NONE"]}, networking_config=None,
+            ports=ports.exposed(boot), mac_address=made.mac or None,
         )  # fmt: skip
         return {**config, "StdinOnce": True, "AttachStdin": True}
 
@@ -119,7 +128,7 @@ class Nodes:
         """
         line = Line(self._client, container, TAKEOFF_S)
         try:
-            self._client.start(container)
+            self._run(container, boot)
             ip = self._client.inspect_container(container)["NetworkSettings"]["Networks"][network]["IPAddress"]
             line.send(replace(boot, ip=ip))
             if not line.await_up():
@@ -128,6 +137,12 @@ class Nodes:
             raise DriverError(FAILED, f"the agent of node {boot.node_id} ended: {self.tail(container)}") from error
         finally:
             line.close()
+
+    def _run(self, container: str, boot: Boot) -> None:
+        try:
+            self._client.start(container)
+        except APIError as error:
+            raise ports.taken(error, boot) or error from error
 
     def tail(self, container: str, length: int = 600) -> str:
         """The last bytes that the agent wrote, as text."""
@@ -178,4 +193,7 @@ class Nodes:
         pool, node = labels.numbers(marks)
         boot = max(map(self._names.boot_of, container["Names"] or [""]))
         running = container["State"] in ("running", "paused")
-        return Found(container["Id"], pool, node, boot, running, container["ImageID"], marks.get(labels.AGENT, ""))
+        return Found(
+            container["Id"], pool, node, boot, running, container["ImageID"], marks.get(labels.AGENT, ""),
+            marks.get(labels.PORTS, ""), container["HostConfig"]["NetworkMode"],
+        )  # fmt: skip

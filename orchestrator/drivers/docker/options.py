@@ -14,3 +14,4 @@ class Options:
     prefix: int
     uid_base: int
     containers: bool = False  # a broker makes containers for tasks
+    open: tuple[str, ...] = ()  # URLs of the farm's services that tasks may reach, besides the API

@@ -50,6 +50,20 @@ FIELDS: dict[str, dict[str, tuple[str, frozenset[str]]]] = {
         **dict.fromkeys(("stateTransitionTime", "creationTime", "lastModified"), _TIME),
         **dict.fromkeys(("executionInfo/startTime", "executionInfo/endTime"), _TIME),
     },
+    "job_tasks": {
+        **dict.fromkeys(("poolId", "nodeId"), _ENUM),
+        **{
+            f"{info}/{name}": rule
+            for info in ("jobPreparationTaskExecutionInfo", "jobReleaseTaskExecutionInfo")
+            for name, rule in (
+                ("state", _ENUM),
+                ("result", _ENUM),
+                ("startTime", _TIME),
+                ("endTime", _TIME),
+                ("exitCode", _NUMBER),
+            )
+        },
+    },
     "schedule": {
         "id": _TEXT,
         "state": _ENUM,

@@ -107,7 +107,7 @@ def lone_job(queue: Queue) -> JobView | None:
     sizes = {ready.slots for job in jobs for ready in job.ready if ready.slots <= queue.slots}
     if len(jobs) != 1 or len(sizes) != 1 or jobs[0].has_affinity or jobs[0].max_parallel >= 0:
         return None
-    return jobs[0]
+    return None if jobs[0].prepares or jobs[0].barred or jobs[0].behind else jobs[0]
 
 
 def _unwelcome(queue: Queue, ahead: Ahead) -> bool:

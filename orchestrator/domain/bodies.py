@@ -32,6 +32,50 @@ def pool_facts(body: Body) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Manager:
+    """A job's manager task as a task of the job, and how it is scheduled (spec/behaviour.md, 8)."""
+
+    id: str
+    spec: dict[str, Any]
+    slots: int
+    max_retry: int | None
+    exclusive: bool
+    dedicated_only: bool
+    kills_job: bool
+
+
+def manager_of(body: Body) -> Manager | None:
+    task = body.get("jobManagerTask")
+    if task is None:
+        return None
+    return Manager(
+        id=task["id"],
+        spec={name: value for name, value in task.items() if name not in _MANAGERS_OWN},
+        slots=task.get("requiredSlots") or 1,
+        max_retry=(task.get("constraints") or {}).get("maxTaskRetryCount"),
+        exclusive=task.get("runExclusive") is not False,
+        dedicated_only=task.get("allowLowPriorityNode") is False,
+        kills_job=task.get("killJobOnCompletion") is not False,
+    )
+
+
+_MANAGERS_OWN = ("killJobOnCompletion", "runExclusive", "allowLowPriorityNode")
+
+
+def preparation_facts(body: Body) -> dict[str, Any]:
+    """What the scheduler knows of a job's preparation and release tasks; `release_us` None: it has no release task."""
+    preparation, release = body.get("jobPreparationTask"), body.get("jobReleaseTask")
+    mode = "" if preparation is None else "side" if preparation.get("waitForSuccess") is False else "wait"
+    own = {task["id"].lower(): name for name, task in (("prep", preparation), ("release", release)) if task}
+    return {
+        "prep": mode,
+        "rerun": preparation is not None and preparation.get("rerunOnNodeRebootAfterSuccess") is not False,
+        "release_us": durations.to_us(release["maxWallClockTime"]) if release else None,
+        "own_ids": own,
+    }
+
+
 def job_facts(body: Body) -> dict[str, Any]:
     """Arguments of `store.jobs.add` beside id, body and pool."""
     limits = body.get("constraints") or {}

@@ -111,6 +111,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class JobOnNode:
+    """How a job's preparation and release tasks went on one node: wire objects, None where nothing was told."""
+
+    number: int  # of the node
+    node_id: str
+    pool_id: str
+    preparation: dict[str, Any] | None
+    release: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Schedule:
     number: int
     id: str

@@ -24,7 +24,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class JobView:
-    """What the policy sees of a job. `ready` is in the order of task numbers."""
+    """What the policy sees of a job. `ready` is in the order of task numbers; while its manager waits, that alone.
+
+    `barred`: numbers of nodes that it may not use now. `prepares`: its tasks ask more of a node than slots.
+    """
 
     number: int
     priority: int = 0
@@ -34,6 +37,9 @@ class JobView:
     max_parallel: int = UNLIMITED
     ready: tuple[Ready, ...] = ()
     has_affinity: bool = False  # a task of it asked for a node, once
+    barred: frozenset[int] = frozenset()
+    behind: tuple[Ready, ...] = ()  # ready as soon as the manager has been given a node
+    prepares: bool = False
 
     @property
     def below_limit(self) -> bool:
@@ -116,7 +122,12 @@ def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | Non
 
 
 def offers(queue: Queue, job: JobView) -> bool:
-    return queue.open and job.active and job.below_limit
+    """A job that may use none of the pool's nodes does not offer, so that it holds nobody up."""
+    return queue.open and job.active and job.below_limit and not _stuck(queue, job)
+
+
+def _stuck(queue: Queue, job: JobView) -> bool:
+    return bool(job.barred and queue.nodes) and all(node.number in job.barred for node in queue.nodes)
 
 
 def level_of(queue: Queue) -> int | None:
@@ -129,9 +140,9 @@ def level_of(queue: Queue) -> int | None:
     return max(priorities, default=None)
 
 
-def most_free(queue: Queue) -> int:
-    """F: the most free slots that one open node has."""
-    return max((node.free for node in _open_nodes(queue)), default=0)
+def most_free(queue: Queue, job: JobView) -> int:
+    """F: the most free slots that one open node has which the job may use."""
+    return max((node.free for node in _open_nodes(queue, job)), default=0)
 
 
 def _still_valid(queue: Queue, level: int | None) -> Claim | None:
@@ -142,7 +153,7 @@ def _still_valid(queue: Queue, level: int | None) -> Claim | None:
     job = next((job for job in queue.jobs if job.number == claim.job), None)
     if job is None or not offers(queue, job) or not any(ready.task == claim.task for ready in job.ready):
         return None
-    usable = any(node.number == claim.node for node in _usable_nodes(queue))
+    usable = any(node.number == claim.node for node in _usable_nodes(queue, job))
     return claim if usable and job.priority == level else replace(claim, node=0)
 
 
@@ -157,7 +168,8 @@ def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
     claim = queue.claim
     if claim is None or claim.node or now - claim.since < patience:
         return queue
-    roomy = [node for node in _usable_nodes(queue) if node.free > 0]
+    job = next(job for job in queue.jobs if job.number == claim.job)
+    roomy = [node for node in _usable_nodes(queue, job) if node.free > 0]
     best = min(roomy, key=lambda node: (-node.free, node.number), default=None)
     return replace(queue, claim=replace(claim, node=best.number)) if best else queue
 
@@ -175,17 +187,17 @@ def _claimed_assignment(queue: Queue) -> Assignment | None:
 
 def _fitting(queue: Queue, level: int) -> Assignment | None:
     """Steps 5 and 6: least (turn, number) among the jobs with a task that fits, and its first such task."""
-    room = most_free(queue)
     for job in _in_turn(queue, level):
+        room = most_free(queue, job)
         ready = next((ready for ready in job.ready if ready.slots <= room), None)
         if ready:
-            return Assignment(job.number, ready.task, ready.slots, _place(queue, ready).number)
+            return Assignment(job.number, ready.task, ready.slots, _place(queue, job, ready).number)
     return None
 
 
-def _place(queue: Queue, ready: Ready) -> NodeView:
+def _place(queue: Queue, job: JobView, ready: Ready) -> NodeView:
     """The node of step 6; the caller knows that at least one open node has room."""
-    roomy = [node for node in _open_nodes(queue) if node.free >= ready.slots]
+    roomy = [node for node in _open_nodes(queue, job) if node.free >= ready.slots]
     for node in roomy:
         if ready.affinity and node.id == ready.affinity:
             return node
@@ -197,8 +209,8 @@ def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
     """Step 7. A sleeping claim makes room."""
     if _claim_is_of(queue, level):
         return queue
-    room = most_free(queue)
     for job in _in_turn(queue, level):
+        room = most_free(queue, job)
         passed = next((ready for ready in job.ready if room < ready.slots <= queue.slots), None)
         if passed:
             return replace(queue, claim=Claim(job.number, passed.task, passed.slots, now))
@@ -215,8 +227,8 @@ def _apply(queue: Queue, made: Assignment) -> Queue:
 
 
 def _taken(job: JobView, made: Assignment, turn: int) -> JobView:
-    ready = tuple(ready for ready in job.ready if ready.task != made.task)
-    return replace(job, turn=turn, running=job.running + 1, ready=ready)
+    ready = tuple(ready for ready in job.ready if ready.task != made.task) + job.behind
+    return replace(job, turn=turn, running=job.running + 1, ready=ready, behind=())
 
 
 def _in_turn(queue: Queue, level: int) -> list[JobView]:
@@ -224,13 +236,13 @@ def _in_turn(queue: Queue, level: int) -> list[JobView]:
     return sorted(jobs, key=lambda job: (job.turn, job.number))
 
 
-def _usable_nodes(queue: Queue) -> list[NodeView]:
-    return [node for node in queue.nodes if node.usable]
+def _usable_nodes(queue: Queue, job: JobView) -> list[NodeView]:
+    return [node for node in queue.nodes if node.usable and node.number not in job.barred]
 
 
-def _open_nodes(queue: Queue) -> list[NodeView]:
+def _open_nodes(queue: Queue, job: JobView) -> list[NodeView]:
     reserved = queue.claim.node if queue.claim else 0
-    return [node for node in _usable_nodes(queue) if node.number != reserved]
+    return [node for node in _usable_nodes(queue, job) if node.number != reserved]
 
 
 def _node(queue: Queue, number: int) -> NodeView:

@@ -57,6 +57,8 @@ class Situation:
     turn: int = 0  # of the job in its queue
     rivals: tuple[Rival, ...] = ()
     earlier_ready: int = 0  # ready tasks of the same job with a lower number
+    manager: str = ""  # id of the job manager task while that waits
+    barred: frozenset[int] = frozenset()  # nodes where the preparation of the job failed
     claim: Claim | None = None
     claim_job: str = ""  # ids of the claimed task
     claim_task: str = ""
@@ -188,6 +190,19 @@ def _no_usable_node(s: Situation) -> str:
     return f"No node of pool {s.pool_id} takes tasks: {'; '.join(parts)}{resizing}."
 
 
+def _after_manager(s: Situation) -> str:
+    if not s.manager or s.manager.lower() == s.task.id.lower():
+        return ""
+    return f"The job manager task {s.manager} of the job has to start first, and waits itself."
+
+
+def _barred_everywhere(s: Situation) -> str:
+    if not s.barred or any(node.number not in s.barred for node in s.nodes):
+        return ""
+    names = _named([node.id for node in s.nodes], "nodes", "node")
+    return f"The job preparation task failed on {names}, and there is no other node in pool {s.pool_id}."
+
+
 def _by_state(nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
     """Groups, the ones that need somebody's help first."""
     order = ("starttaskfailed", "unusable", "offline", "unknown", "preempted", "waitingforstarttask")
@@ -306,7 +321,9 @@ _REASONS: tuple[Callable[[Situation], str], ...] = (
     _parents,
     _pool_stands,
     _no_nodes,
+    _barred_everywhere,
     _no_usable_node,
+    _after_manager,
     _parallel_limit,
     _higher_priority,
     _reserved,

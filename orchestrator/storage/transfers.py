@@ -34,10 +34,18 @@ class Tasks(Protocol):
         """The canonical body, secrets sealed."""
 
 
+class Jobs(Protocol):
+    """What is asked of the store's jobs."""
+
+    async def task_asked_of(self, job: int, kind: str, node: int) -> dict[str, Any] | None:
+        """The preparation (`prep`) or release task, secrets sealed, if the node was asked to run it."""
+
+
 class Store(Protocol):
     """The parts of the store that are needed here."""
 
     tasks: Tasks
+    jobs: Jobs
     applications: Applications
 
 
@@ -56,7 +64,8 @@ async def resolve(
     """Answer `POST /nodefarm/v1/node/transfers` for the node that sent it.
 
     Args:
-        request: `{"job", "task", "attempt"}`, `{"start": true}` or `{"packages": [...]}`.
+        request: `{"job", "task", "attempt"}`, `{"start": true}`, `{"packages": [...]}`, or `{"prep": job}` and
+            `{"release": job}` for the job's own tasks.
 
     Raises:
         Refused: InvalidRequestBody; OperationInvalidForCurrentState (409) when the attempt is superseded, not on
@@ -69,9 +78,13 @@ async def resolve(
             if not node.start_task:
                 raise Refused("OperationInvalidForCurrentState", "the node has no start task")
             return await resolve_start(vault, containers, node.start_task)
+        case {"prep": int() as job}:
+            return await _resolve_job_task(store, vault, containers, node, job, "prep")
+        case {"release": int() as job}:
+            return await _resolve_job_task(store, vault, containers, node, job, "release")
         case {"packages": list() as references} if all(_is_reference(r) for r in references):
             return _answer(containers, packages=await resolve_packages(store.applications, containers, references))
-    raise Refused("InvalidRequestBody", "one of: job with task and attempt; start; packages")
+    raise Refused("InvalidRequestBody", "one of: job with task and attempt; start; packages; prep; release")
 
 
 async def resolve_task(
@@ -108,6 +121,16 @@ async def resolve_start(vault: Vault, containers: Containers, start_task: dict[s
     return _answer(
         containers, [await _input(vault, containers, file) for file in start_task.get("resourceFiles") or ()]
     )
+
+
+async def _resolve_job_task(
+    store: Store, vault: Vault, containers: Containers, node: Node, job: int, kind: str
+) -> Entry:
+    """Inputs of a job's preparation or release task, for a node that was asked to run it."""
+    body = await store.jobs.task_asked_of(job, kind, node.number)
+    if body is None:
+        raise Refused("OperationInvalidForCurrentState", "the node was not asked to run that")
+    return await resolve_start(vault, containers, body)
 
 
 async def resolve_packages(applications: Applications, containers: Containers, references: Any) -> list[Entry]:

@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
-from orchestrator.domain.bodies import AutoPool, pool_facts
+from orchestrator.domain.bodies import AutoPool, Manager, manager_of, pool_facts, preparation_facts
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.facts import Job
+from orchestrator.domain.facts import Job, JobOnNode
+from orchestrator.store import told
 from orchestrator.store.base import Limits, Part, numbers_page, whole
+from orchestrator.store.packing import INHERIT
 from orchestrator.store.pools import pool_arguments
 
 COUNTS = ("active", "running", "completed", "succeeded", "failed")
-SENT_TO_AGENTS = ("commonEnvironmentSettings",)
+SENT_TO_AGENTS = ("commonEnvironmentSettings", "jobPreparationTask", "jobReleaseTask")
 """Members of a job's body that an agent needs for each of its tasks."""
 
 
@@ -34,12 +36,24 @@ def job_arguments(
     auto_pool: AutoPool | None = None,
 ) -> dict[str, Any]:
     """What `add_job.lua` takes, and `run_schedule.lua` for the job that is due."""
+    manager, own = manager_of(body), preparation_facts(body)
     pool = auto_pool and pool_arguments(limits, auto_pool.id, auto_pool.body, **pool_facts(auto_pool.body))
     return {
         "id": id, "body": json.dumps(body), "agent": for_agents(body), "pool_id": pool_id, "priority": priority,
         "max_parallel": max_parallel, "uses_deps": uses_dependencies, "on_all": on_all_complete,
         "on_fail": on_task_failure, "max_retry": max_retry, "wall": wall_us, "quota": limits.jobs,
-        "pool": pool or False, "keep_pool": bool(auto_pool and auto_pool.keep),
+        "prep": own["prep"], "rerun": own["rerun"], "release": whole(own["release_us"]),
+        "own_ids": json.dumps(own["own_ids"]),
+        "manager": _manager(manager) if manager else False, "pool": pool or False,
+        "keep_pool": bool(auto_pool and auto_pool.keep),
+    }  # fmt: skip
+
+
+def _manager(manager: Manager) -> dict[str, Any]:
+    return {
+        "id": manager.id, "spec": json.dumps(manager.spec), "slots": manager.slots,
+        "max_retry": INHERIT if manager.max_retry is None else manager.max_retry, "exclusive": manager.exclusive,
+        "dedicated": manager.dedicated_only, "kill": manager.kills_job,
     }  # fmt: skip
 
 
@@ -139,6 +153,33 @@ class Jobs(Part):
         """End the job if its maxWallClockTime is over."""
         (ended,) = await self.call("expire_job", job=number)
         return bool(ended)
+
+    async def task_asked_of(self, job: int, kind: str, node: int) -> dict[str, Any] | None:
+        """The job's preparation (`prep`) or release task if that node was asked to run it, else None."""
+        asked = await self.redis(lambda r: r.hexists(self.keys(f"job_{kind}", job=job), node))
+        found = await self.by_number(job) if asked else None
+        return found and found.body.get("jobPreparationTask" if kind == "prep" else "jobReleaseTask")
+
+    async def nodes_of(self, job: Job, after: int = 0, limit: int = 1000) -> tuple[list[JobOnNode], int | None]:
+        """How the job's preparation and release went on each node that was asked, gone ones included, by node number.
+
+        Raises:
+            Refused: JobPreparationTaskNotSpecified.
+        """
+        if "jobPreparationTask" not in job.body:
+            raise Refused("JobPreparationTaskNotSpecified", "The specified job has no job preparation task.")
+        names = [self.keys(name, job=job.number) for name in ("job_prep", "job_release")]
+        prepared, released = await self.pipeline(lambda p: [p.hgetall(name) for name in names])
+        numbers = sorted(int(n) for n in prepared if int(n) > after)
+        page = numbers[:limit]
+        known = await self.redis(lambda r: r.hmget(self.keys("node_names"), page)) if page else []
+        found = []
+        for number, name in zip(page, known, strict=True):
+            node_id, _, pool_id = (name or b"").decode().partition("|")
+            key = str(number).encode()
+            preparation, release = told.job_task(prepared[key]), told.job_task(released.get(key))
+            found.append(JobOnNode(number, node_id, pool_id, preparation, release))
+        return found, page[-1] if len(numbers) > limit else None
 
     async def _change(self, script: str, id: str, expect: int | None, **arguments: Any) -> Job:
         (number,) = await self.call(script, id=id, expect=expect or 0, **arguments)

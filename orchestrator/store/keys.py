@@ -65,6 +65,7 @@ TABLE: dict[str, Key] = {
     "queue_class": Key("queue:{queue}:class:{prio}:{slots}", "zset", "offering jobs J by turn", "queue"),
     "queue_open": Key("queue:{queue}:open", "zset", "nodes that may be given tasks, by free slots", "queue"),
     "queue_ahead": Key("queue:{queue}:ahead", "zset", "nodes where attempts wait, by their slots", "queue"),
+    "queue_picky": Key("queue:{queue}:picky", "set", "jobs J that may not use every node", "queue"),
     "job_ids": Key("job_ids", "hash", "lower-case id -> J", "job"),
     "jobs": Key("jobs", "zset", "J by number", "job"),
     "job": Key("job:{job}", "hash", "facts and body", "job"),
@@ -82,6 +83,9 @@ TABLE: dict[str, Key] = {
         "job:{job}:containers", "hash", "T -> `attempt|containerInfo as JSON` of tasks in containers", "task"
     ),
     "task_affinity": Key("job:{job}:affinity", "hash", "T -> node id", "task"),
+    "job_prep": Key("job:{job}:prep", "hash", "N -> packed preparation of the job on that node", "job"),
+    "job_release": Key("job:{job}:release", "hash", "N -> packed release of the job on that node", "job"),
+    "job_barred": Key("job:{job}:barred", "set", "N where its preparation failed", "job"),
     "job_ready": Key("job:{job}:ready:{slots}", "zset", "ready T by number", "job"),
     "job_classes": Key("job:{job}:classes", "zset", "slots with a ready task", "job"),
     "dep_children": Key("job:{job}:children:{parent}", "list", "T that wait for this id", "until satisfied"),

@@ -15,7 +15,8 @@ from orchestrator.domain.errors import Changed, Refused, Unavailable
 from orchestrator.store import keys
 
 LIBRARIES = (
-    "base", "tasks", "jobs", "queues", "scaling", "making", "schedules", "nodes", "dependencies", "ends",
+    "base", "tasks", "jobs", "queues", "nodes", "scaling", "picky", "making", "schedules", "dependencies", "ends",
+    "preparing",
     "lines", "ahead", "scheduler",
 )  # fmt: skip
 """In the order in which they build on each other."""

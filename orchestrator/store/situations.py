@@ -47,6 +47,7 @@ class Situations(Part):
         waits = task.state == "active" and task.waiting > 0
         claim = _claim(q)
         names = await self._claim_names(claim)
+        barred = self.keys("job_barred", job=job.number)
         return Situation(
             task=task,
             job=job,
@@ -59,6 +60,8 @@ class Situations(Part):
             turn=int(record["turn"]),
             rivals=tuple(await self._rivals(queue, job.number)),
             earlier_ready=await self._earlier(job.number, task),
+            manager=await self._waiting_manager(job.number, record),
+            barred=frozenset(int(n) for n in await self.redis(lambda r: r.smembers(barred))),
             claim=claim,
             claim_job=names[0],
             claim_task=names[1],
@@ -154,6 +157,12 @@ class Situations(Part):
             ]
         )
         return sum(counts)
+
+    async def _waiting_manager(self, job: int, record: dict[str, str]) -> str:
+        if record.get("held") != "1":
+            return ""
+        found = await self._tasks.by_numbers(job, [int(record["manager"])])
+        return found[0].id if found else ""
 
     async def _claim_names(self, claim: Claim | None) -> tuple[str, str]:
         if claim is None:

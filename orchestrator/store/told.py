@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgpack
+
 from orchestrator.domain.times import iso
 
 _AGES = {"startAgeUs": "startTime", "endAgeUs": "endTime", "lastRetryAgeUs": "lastRetryTime"}
@@ -34,6 +36,14 @@ def start_info(told: str, at: int) -> dict[str, Any] | None:
     if isinstance(info.get("containerInfo"), dict):
         wire["containerInfo"] = _container(info["containerInfo"])
     return wire
+
+
+def job_task(raw: bytes | None) -> dict[str, Any] | None:
+    """Wire JobPreparationTaskExecutionInformation, or of a release task, as lua/lib/preparing.lua keeps it."""
+    if raw is None:
+        return None
+    _, _, _, _, said, at = msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+    return start_info(said, at) if said else None
 
 
 def container_info(told: bytes | None, attempt: int) -> dict[str, Any] | None:

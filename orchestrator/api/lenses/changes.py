@@ -41,7 +41,7 @@ def _down(at: str, kinds: str, move: Move) -> Change:
 
 
 _STARTING = "pool_add pool_patch pool_updateproperties"
-_FILES = f"{_STARTING} task_add"
+_FILES = f"{_STARTING} task_add release_add"
 
 CHANGES = (
     _up("4.0", _FILES, tasks.elevation_to_identity, ("userIdentity.autoUser.elevationLevel", "runElevated")),
@@ -54,7 +54,7 @@ CHANGES = (
     _up("5.0", "pool_add", pools.key_to_linux_user, ("linuxUserConfiguration.sshPrivateKey", "sshPrivateKey")),
     _up("5.0", "task_add", tasks.scheduling_to_preprocessing, ("preProcessingError", "schedulingError")),
     _down("5.0", "task", tasks.preprocessing_to_scheduling),
-    _down("5.0", "task node", tasks.failure_to_scheduling_error),
+    _down("5.0", "task node job_tasks", tasks.failure_to_scheduling_error),
     _up("6.0", "pool_add", pools.disk_to_image, ("imageReference.virtualMachineImageId", "osDisk.imageUris[0]")),
     _down("6.0", "pool", pools.image_to_disk),
     _up("7.0", "pool_add", pools.docker_to_compatible),
@@ -62,6 +62,7 @@ CHANGES = (
     _up("8.0", _FILES, tasks.blob_to_url, ("httpUrl", "blobSource")),
     _down("8.0", "pool task node", tasks.url_to_blob),
     _up("8.0", "task_add task_update", tasks.keep_for_ever),
+    _up("8.0", "release_add", tasks.keep_release_for_ever),
     _up("10.0", _STARTING, pools.do_not_wait),
     _up("11.0", "pool_add", pools.addresses_to_public, ("publicIPAddressConfiguration.ipAddressIds", "publicIPs")),
     _down("11.0", "pool", pools.public_to_addresses),

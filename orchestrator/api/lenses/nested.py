@@ -7,9 +7,20 @@ Object = dict[str, Any]
 
 _POOL = ("poolInfo", "autoPoolSpecification", "pool")
 _PARTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    **dict.fromkeys(("job_add", "job_patch", "job_update"), (("pool_add", _POOL),)),
+    "job_add": (
+        ("pool_add", _POOL),
+        ("task_add", ("jobManagerTask",)),
+        ("task_add", ("jobPreparationTask",)),
+        ("release_add", ("jobReleaseTask",)),
+    ),
+    **dict.fromkeys(("job_patch", "job_update"), (("pool_add", _POOL),)),
     **dict.fromkeys(("schedule_add", "schedule_patch", "schedule_update"), (("job_add", ("jobSpecification",)),)),
-    "job": (("pool", _POOL),),
+    "job": (
+        ("pool", _POOL),
+        ("task", ("jobManagerTask",)),
+        ("task", ("jobPreparationTask",)),
+        ("task", ("jobReleaseTask",)),
+    ),
     "schedule": (("job", ("jobSpecification",)),),
 }
 

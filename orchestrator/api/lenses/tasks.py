@@ -25,7 +25,7 @@ def _files_in(body: Object) -> Iterator[Object]:
 
 def _executions_in(whole: Object) -> Iterator[Object]:
     """Every execution information in a task or a node."""
-    for name in ("executionInfo", "startTaskInfo"):
+    for name in ("executionInfo", "startTaskInfo", "jobPreparationTaskExecutionInfo", "jobReleaseTaskExecutionInfo"):
         if name in whole:
             yield whole[name]
     for task in whole.get("recentTasks", ()):
@@ -95,6 +95,11 @@ def keep_for_ever(task: Object) -> None:
     constraints = task.setdefault("constraints", {})
     if isinstance(constraints, dict):
         constraints.setdefault("retentionTime", durations.INFINITE)
+
+
+def keep_release_for_ever(task: Object) -> None:
+    """A release task has its retention time beside its limit."""
+    task.setdefault("retentionTime", durations.INFINITE)
 
 
 def flat_counts(counts: Object) -> None:

@@ -1,6 +1,6 @@
 """Jobs (spec/api.md, 3, Jobs)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,7 +15,7 @@ from orchestrator.api.wire.jobs import check_update, keep_alive_of
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain import durations
 from orchestrator.domain.bodies import auto_pool, job_facts
-from orchestrator.domain.facts import Job
+from orchestrator.domain.facts import Job, JobOnNode
 
 router = APIRouter(tags=["jobs"])
 FORCE = frozenset({"force"})
@@ -109,6 +109,30 @@ async def get_task_counts(call: Call) -> Response:
     """Count the tasks of a job by state."""
     counts = present.counts_object(await call.store.tasks.counts(call.job_id))
     return listing.entity(call, "task_counts", "taskcountsresult/@Element", counts)
+
+
+@operation(
+    router,
+    "GET",
+    "/jobs/{jobId}/jobpreparationandreleasetaskstatus",
+    query=frozenset({"$filter", "$select"}),
+    answer="job_tasks",
+    listing=True,
+)
+async def list_preparation_and_release_status(call: Call) -> Response:
+    """Tell how the preparation and release tasks of a job went, node by node."""
+    job = await _job(call)
+
+    async def fetch(after: int, limit: int) -> tuple[Sequence[JobOnNode], int | None]:
+        return await call.store.jobs.nodes_of(job, after, limit)
+
+    return await listing.facts(
+        call,
+        "job_tasks",
+        "jobpreparationandreleasetaskstatuslist",
+        fetch,
+        lambda one: present.job_on_node_object(job, one, call.base),
+    )
 
 
 async def _job(call: Call) -> Job:

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Required
 from pydantic import AfterValidator, StringConstraints, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.wire import pools
+from orchestrator.api.wire import job_tasks, pools
 from orchestrator.api.wire.errors import Path, WireError, invalid, missing
+from orchestrator.api.wire.job_tasks import JobManagerTask, JobPreparationTask, JobReleaseTask
 from orchestrator.api.wire.parts import STRICT, EnvironmentSetting, JobConstraints, MetadataItem, only_one
 from orchestrator.api.wire.pools import PoolSpecification
 from orchestrator.api.wire.rules import Rules
@@ -64,6 +65,9 @@ class JobSpecification(TypedDict, total=False):
     usesTaskDependencies: Bool
     priority: Priority
     constraints: JobConstraints
+    jobManagerTask: JobManagerTask
+    jobPreparationTask: JobPreparationTask
+    jobReleaseTask: JobReleaseTask
     commonEnvironmentSettings: list[EnvironmentSetting]
     poolInfo: Required[OnePool]
     onAllTasksComplete: OnAllTasksComplete
@@ -127,6 +131,7 @@ def finish_specification(job: dict[str, Any], rules: Rules, of_schedule: bool) -
     """
     job = ADD_DEFAULTS | job
     fill_constraints(job)
+    job_tasks.finish(job)
     job["poolInfo"] = finish_pool_info(job["poolInfo"], rules)
     auto = job["poolInfo"].get("autoPoolSpecification")
     if auto and auto["poolLifetimeOption"] == "jobschedule" and not of_schedule:

@@ -145,6 +145,7 @@ ANSWERS = {
     "autoscale_run": "AutoScaleRun",
     "node": "ComputeNode",
     "job": "CloudJob",
+    "job_tasks": "JobPreparationAndReleaseTaskExecutionInformation",
     "schedule": "CloudJobSchedule",
     "task": "CloudTask",
     "task_counts": "TaskCountsResult",

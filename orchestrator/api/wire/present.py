@@ -14,7 +14,7 @@ from urllib.parse import quote
 from agent.contract import layout
 from orchestrator.domain import durations
 from orchestrator.domain.endpoints import Endpoint
-from orchestrator.domain.facts import Added, Job, Node, Pool, Schedule, Task
+from orchestrator.domain.facts import Added, Job, JobOnNode, Node, Pool, Schedule, Task
 from orchestrator.domain.recurrence import Past, next_run, rule_of
 from orchestrator.domain.times import etag, iso
 
@@ -131,6 +131,21 @@ def job_object(job: Job, base: str) -> Object:
         "onTaskFailure": job.on_task_failure,
         "executionInfo": execution,
     }
+
+
+def job_on_node_object(job: Job, one: JobOnNode, base: str) -> Object:
+    """The wire JobPreparationAndReleaseTaskExecutionInformation of one node."""
+    url = _node_url(base, one.pool_id, one.node_id)
+    whole: Object = {"poolId": one.pool_id, "nodeId": one.node_id, "nodeUrl": url}
+    for member, name, info in (
+        ("jobPreparationTaskExecutionInfo", "jobPreparationTask", one.preparation),
+        ("jobReleaseTaskExecutionInfo", "jobReleaseTask", one.release),
+    ):
+        if info is not None:
+            directory = task_directory(job.id, job.body[name]["id"])
+            root = {"taskRootDirectory": directory, "taskRootDirectoryUrl": f"{url}/files/{quote(directory)}"}
+            whole[member] = info | root
+    return whole
 
 
 def schedule_object(schedule: Schedule, base: str) -> Object:

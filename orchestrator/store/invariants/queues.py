@@ -20,7 +20,7 @@ def problems(state: Account) -> Iterator[str]:
         offers = _offers(state, job, record)
         if (record["offered"] == "1") != offers:
             yield f"job {job} ({record['state']}) is {'' if record['offered'] == '1' else 'not '}marked as offering"
-        for slots in _ready_by_slots(state, job) if offers else ():
+        for slots in _offered_classes(state, job, record) if offers else ():
             classes[record["queue"]][int(record["priority"]), slots][job] = float(record["turn"])
     for queue in state.get("queue_ids").values():
         yield from _levels(state, queue, classes[queue])
@@ -29,14 +29,36 @@ def problems(state: Account) -> Iterator[str]:
 
 def _offers(state: Account, job: int, record: dict[str, str]) -> bool:
     limit = int(record["max_parallel"])
-    return record["state"] == "active" and (limit < 0 or expected_counts(state.tasks[job])["running"] < limit)
+    room = limit < 0 or expected_counts(state.tasks[job])["running"] < limit
+    return record["state"] == "active" and room and not _stuck(state, job, record)
+
+
+def _stuck(state: Account, job: int, record: dict[str, str]) -> bool:
+    """None of the pool's nodes may be used by the job (lua/lib/picky.lua)."""
+    barred = set(state.get("job_barred", job=job))
+    dedicated_only = record.get("held") == "1" and record.get("dedicated_only") == "1"
+    pool = state.get("queue", queue=record["queue"]).get("pool")
+    nodes = set(state.get("pool_nodes", pool=pool)) if pool else set()
+    if dedicated_only:
+        barred |= {node for node in nodes if state.get("node", node=node)["dedicated"] != "1"}
+    return bool(nodes and barred) and nodes <= barred
+
+
+def _offered_classes(state: Account, job: int, record: dict[str, str]) -> list[int]:
+    """While its manager waits, a job offers that alone."""
+    if record.get("held") != "1":
+        return list(_ready_by_slots(state, job))
+    manager = state.tasks[job].get(int(record["manager"]))
+    return [int(record["manager_class"])] if manager and manager.ready else []
 
 
 def _ready_by_slots(state: Account, job: int) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
+    record = state.get("job", job=job)
     for task in state.tasks[job].values():
         if task.ready:
-            found.setdefault(task.slots, set()).add(task.number)
+            is_manager = record.get("manager") == str(task.number)
+            found.setdefault(int(record["manager_class"]) if is_manager else task.slots, set()).add(task.number)
     return found
 
 

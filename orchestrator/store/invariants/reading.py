@@ -15,7 +15,7 @@ PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[
 """What may stand for a parameter in a key's name; the others are numbers."""
 
 PACKED = (
-    *("task_states", "task_failures", "task_stories"),
+    *("task_states", "task_failures", "task_stories", "job_prep", "job_release"),
     *("blobs", "blob_pieces", "staged", "uploads", "doomed_lists"),
 )
 """Hashes whose values are msgpack, not text."""

@@ -8,10 +8,13 @@ local J = j.number
 local keys, codes = {}, {}
 for i, new in ipairs(a.tasks) do keys[i] = string.lower(new[1]) end
 local known = hmget(K.task_ids(J), keys)
+local own = j.prep ~= '' and cjson.decode(call('HGET', K.job(J), 'own_ids')) or {}
 local fresh, seen = {}, {}
 for i, new in ipairs(a.tasks) do
   if known[i] or seen[keys[i]] then
     codes[i] = 'TaskExists'
+  elseif own[keys[i]] then
+    codes[i] = own[keys[i]] == 'prep' and 'TaskIdSameAsJobPreparationTask' or 'TaskIdSameAsJobReleaseTask'
   else
     seen[keys[i]] = true
     codes[i] = ''

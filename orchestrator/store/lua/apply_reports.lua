@@ -21,6 +21,8 @@ local function short(text, most) return string.sub(text, 1, most or 2000) end
 
 local function is_count(v) return type(v) == 'number' and v >= 0 and v < 2 ^ 53 and v == math.floor(v) end
 local function is_attempt(i) return is_count(i[2]) and is_count(i[3]) and is_count(i[4]) end
+local VALID
+do -- a script has room for 200 local names
 local function are_attempts(list)
   if type(list) ~= 'table' or #list > 500 then return false end
   for _, h in ipairs(list) do
@@ -32,7 +34,12 @@ local function is_failure(f)
   return f == nil or f == false or (type(f) == 'table' and type(f[1]) == 'string' and type(f[2]) == 'string'
     and type(f[3]) == 'string' and type(f[4]) == 'string')
 end
-local VALID = {
+-- Progress of a start, preparation or release task, as JSON.
+local function is_info(text)
+  local good, info = pcall(cjson.decode, type(text) == 'string' and text or '')
+  return good and type(info) == 'table' and #text <= 65536
+end
+VALID = {
   ['end'] = function(i)
     return is_attempt(i) and is_count(i[5]) and is_failure(i[7])
       and (i[6] == nil or i[6] == false
@@ -42,10 +49,9 @@ local VALID = {
   note = function(i) return is_attempt(i) and type(i[5]) == 'string' end,
   container = function(i) return is_attempt(i) and type(i[5]) == 'string' and #i[5] <= 8192 end,
   up = function(i) return type(i[2]) == 'table' end,
-  start = function(i)
-    local good, info = pcall(cjson.decode, type(i[2]) == 'string' and i[2] or '')
-    return good and type(info) == 'table' and #i[2] <= 65536
-  end,
+  start = function(i) return is_info(i[2]) end,
+  prep = function(i) return is_count(i[2]) and is_info(i[3]) end,
+  release = function(i) return is_count(i[2]) and is_info(i[3]) end,
   ready = function() return true end,
   bare = function() return true end,
   begun = function(i) return are_attempts(i[2]) end,
@@ -53,6 +59,7 @@ local VALID = {
   hold = function(i) return is_count(i[2]) and type(i[3]) == 'table' end,
   bad = function(i) return type(i[2]) == 'string' and type(i[3]) == 'string' end,
 }
+end
 
 local function named(J, T, attempt) return J .. '.' .. T .. '.' .. attempt end
 
@@ -277,6 +284,14 @@ local ON = {
   begun = on_begun,
   unstarted = on_unstarted,
   start = on_start,
+  prep = function(i)
+    local j = job(i[2])
+    if j and preparing.on_prep(j, n, i[3], cjson.decode(i[3])) then queues[j.queue] = true end
+  end,
+  release = function(i)
+    local j = job(i[2])
+    if j then preparing.on_release(j, n, i[3], cjson.decode(i[3])) end
+  end,
   ready = function()
     if in_starting() or n.state == 'unknown' then
       set_node_state(n, 'idle')

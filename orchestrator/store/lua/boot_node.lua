@@ -9,10 +9,12 @@ call('UNLINK', K.inbox(n.number, n.boot), K.events(n.number, n.boot))
 call('ZREM', K.bell(), n.number .. ':' .. n.boot)
 local old = n.boot
 n.boot, n.seq, n.dirty = old + 1, 0, true
+if n.state == 'reimaging' then call('HSET', K.node(n.number), 'wiped', n.boot) end
 set_node_state(n, 'starting')
 call('HSET', K.node(n.number), 'boot', n.boot, 'start_task', a.start_task, 'start_info', '', 'errors', '[]', 'ip', a.ip,
   'data', '', 'stopped', '0')
 call('HINCRBY', K.node(n.number), 'tries', 1)
 flush_nodes()
+picky.nodes_changed(n.queue, n.number)
 finish(queues)
 return done(n.boot, old)

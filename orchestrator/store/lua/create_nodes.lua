@@ -29,4 +29,5 @@ for _, kind in ipairs({'1', '0'}) do
   end
 end
 call('HSET', K.pool(P), 'nodes_made', serial)
+picky.nodes_changed(tonumber(v[6]))
 return done(made)

@@ -12,7 +12,8 @@ if n and n.boot > 0 then
   end
   send(n, {kind = 'clean', dirs = {{J, j.id, T, spec.id}}})
 end
-if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, t[F.slots], T) end
+if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, class_of(j, T, t), T) end
+if T == j.manager and j.held then picky.manager_goes(j) end
 count(J, COUNTED[t[F.state]], -1, t[F.slots])
 if t[F.result] ~= NO_RESULT then count(J, t[F.result] == SUCCESS and 'succeeded' or 'failed', -1, t[F.slots]) end
 if has(t[F.flags], SATISFIED) then call('SADD', K.dep_gone(J), string.lower(spec.id)) end

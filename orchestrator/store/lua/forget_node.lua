@@ -17,6 +17,7 @@ call('ZREM', K.bell(), n.number .. ':' .. n.boot)
 call('UNLINK', K.node(n.number), K.node_tasks(n.number), K.node_recent(n.number), K.inbox(n.number, n.boot),
   K.events(n.number, n.boot))
 node_cache[n.number] = false
+picky.nodes_changed(n.queue, n.number)
 due('pool:' .. n.pool, now)
 finish(queues)
 return done(n.boot)

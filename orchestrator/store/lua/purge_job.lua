@@ -5,6 +5,7 @@ local j = job(a.job)
 if not j then return done(1, '') end
 if j.state ~= 'deleting' or pending(j, 'running') > 0 or waits_at_nodes(j) then return done(0, j.id) end
 local J = j.number
+if call('HGET', K.job(J), 'wound_up') ~= '1' then return done(1, j.id) end -- the engine asks again when it is
 local scan = call('HSCAN', K.task_states(J), 0, 'COUNT', 250)
 local numbers = {}
 for i = 1, #scan[2], 2 do
@@ -46,5 +47,6 @@ call('ZREM', K.jobs(), J)
 call('ZREM', K.due(), 'job:' .. J, 'wall:' .. J)
 call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task_states(J), K.task_failures(J),
   K.task_stories(J), K.task_containers(J), K.task_affinity(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
-  K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J))
+  K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J), K.job_prep(J), K.job_release(J), K.job_barred(J))
+call('SREM', K.queue_picky(j.queue), J)
 return done(1, j.id)

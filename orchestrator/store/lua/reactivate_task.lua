@@ -13,6 +13,7 @@ move(J, T, t, ACTIVE)
 t[F.retries], t[F.last_retry], t[F.losses], t[F.exit], t[F.result], t[F.ended] = 0, 0, 0, false, NO_RESULT, 0
 t[F.modified] = changed(t[F.modified])
 call('HDEL', K.task_failures(J), T)
-if t[F.waiting] == 0 then ready_tasks(j, t[F.slots], {T}) end
+if T == j.manager then picky.manager_waits(j) end
+if t[F.waiting] == 0 then ready_tasks(j, class_of(j, T, t), {T}) end
 finish({[j.queue] = true})
 return done(T)

@@ -32,4 +32,5 @@ if a.shared and new.pool then
 end
 call('HSET', K.schedule(S), 'runs', s.runs + 1, 'recent', new.id, 'job', job(J).state == 'completed' and 0 or J)
 if job(J).state == 'completed' then due('schedule:' .. S, now) end
+if new.manager then finish({[job(J).queue] = true}) end
 return done('job', J)

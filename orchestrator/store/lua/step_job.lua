@@ -1,6 +1,6 @@
 -- Winds a job down: ends what runs on the next 20 nodes, and closes the job when nothing runs.
 -- a: job, after (node number, 0 at first)
--- returns {1, next node number or 0 when all were visited, state, tasks left that run or wait at nodes}
+-- returns {1, next node number or 0 when all were visited, state, what is left: tasks that run or wait at nodes, release tasks}
 local j = job(a.job)
 if not j then return done(0, 'gone', 0) end
 if j.state ~= 'disabling' and j.state ~= 'terminating' and j.state ~= 'deleting' then
@@ -21,7 +21,11 @@ local waits = waits_at_nodes(j)
 if following == 0 and pending(j, 'running') == 0 and not waits then
   if j.state == 'disabling' then
     set_job_state(j, 'disabled')
-  elseif j.state == 'terminating' then
+  elseif not preparing.wound_up(j) then
+    waits = true
+  elseif j.state == 'deleting' then
+    call('HSET', K.job(j.number), 'wound_up', '1')
+  else
     set_job_state(j, 'completed')
     call('HSET', K.job(j.number), 'ended', now)
     call('HINCRBY', K.meta(), 'active_jobs', -1)

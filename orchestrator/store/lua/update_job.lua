@@ -15,6 +15,7 @@ end
 local offered = j.offered
 set_offered(j, false)
 j.queue, j.priority, j.max_parallel, j.on_all = queue_number(a.pool_id), a.priority, a.max_parallel, a.on_all
+if j.queue ~= old_queue then call('SREM', K.queue_picky(old_queue), J) end
 if j.queue ~= old_queue then j.turn = tonumber(call('HGET', K.queue(j.queue), 'turn') or 0) end
 j.modified = changed(j.modified)
 call('HSET', K.job(J), 'body', a.body, 'agent', a.agent, 'pool_id', a.pool_id, 'queue', j.queue, 'turn', j.turn,
@@ -23,7 +24,7 @@ call('HSET', K.job(J), 'body', a.body, 'agent', a.agent, 'pool_id', a.pool_id, '
 if a.keep_pool then call('HSET', K.job(J), 'keep_pool', a.keep_pool) end
 call('ZREM', K.due(), 'wall:' .. J)
 if a.wall > 0 then due('wall:' .. J, tonumber(call('HGET', K.job(J), 'created')) + a.wall) end
-refresh_offer(j)
+if j.held then picky.manager_waits(j) else picky.settle(j) end
 check_all_complete(j)
 refresh_offer(j)
 finish({[j.queue] = true, [old_queue] = true})

@@ -214,7 +214,7 @@ class Both:
     def add_job(self, job: Job) -> None:
         real = self.code(
             self.store.jobs.add(
-                job.id, {"id": job.id}, pool_id=job.pool, priority=job.priority, max_parallel=job.max_parallel,
+                job.id, _body_of(job), pool_id=job.pool, priority=job.priority, max_parallel=job.max_parallel,
                 uses_dependencies=job.uses_deps, on_all_complete=job.on_all, on_task_failure=job.on_fail,
                 max_retry=job.max_retry, wall_us=job.wall,
             )
@@ -287,6 +287,18 @@ class Both:
 
     def reactivate(self, job: Job, task: Task) -> None:
         self.agree(self.code(self.store.tasks.reactivate(job.id, task.id)), self.model.reactivate(job, task))
+
+
+def _body_of(job: Job) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": job.id}
+    if job.prep:
+        wait = job.prep == "wait"
+        body["jobPreparationTask"] = {"id": "p", "waitForSuccess": wait, "rerunOnNodeRebootAfterSuccess": job.rerun}
+    if job.release:
+        body["jobReleaseTask"] = {"id": "r", "maxWallClockTime": "PT15M"}
+    if job.manager:
+        body["jobManagerTask"] = {"id": job.manager, "runExclusive": job.exclusive, "killJobOnCompletion": job.kills}
+    return body
 
 
 def _new_task(task: Task, ids: list[str], ranges: list[tuple[int, int]]) -> NewTask:

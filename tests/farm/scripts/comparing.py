@@ -27,6 +27,12 @@ def _jobs(state: Account, model: Model) -> Iterator[Pair]:
     yield "jobs", state.numbers("jobs"), sorted(model.jobs)
     for number, job in model.jobs.items():
         record = state.get("job", job=number)
+        barred = {int(n) for n in state.get("job_barred", job=number)}
+        yield f"nodes barred from job {number}", barred, job.barred
+        for name, wanted in (("job_prep", job.prepared), ("job_release", job.released)):
+            entries = {int(n): packing.unpack(raw) for n, raw in state.get(name, job=number).items()}
+            real = {n: (e[0], e[2] == "completed") for n, e in entries.items()}
+            yield f"{name} of job {number}", real, {n: (o.boot, bool(o.result)) for n, o in wanted.items()}
         yield f"job {number}", _job_facts(record), (job.state, job.reason, job.priority, job.turn, job.next, job.pace)
 
 
@@ -117,7 +123,7 @@ def _flat(inbox: list[Any]) -> list[Any]:
     """Runs one by one, without numbers of messages."""
     return [
         part
-        for _, kind, what in inbox
+        for _, kind, what, *_ in inbox
         for part in ([(kind, task) for task in what] if kind == "run" else [(kind, what)])
     ]
 
@@ -129,7 +135,9 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
             jobs = [job[0] for job in message["jobs"]]
             tasks = tuple((j, t, a, retries, slots, ahead) for j, t, a, _, retries, slots, ahead in message["tasks"])
             assert sorted(jobs) == sorted({task[0] for task in tasks}), "each job is named exactly once"
-            return message["seq"], "run", tasks
+            return message["seq"], "run", tasks, tuple(message.get("prepare") or ())
+        case "release":
+            return message["seq"], "release", message["job"][0]
         case "kill":
             return message["seq"], "kill", tuple(tuple(task) for task in message["tasks"])
         case "clean":

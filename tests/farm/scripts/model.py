@@ -5,13 +5,14 @@ returned as text, "" means done. Scheduling, exits and dependencies are those
 of `orchestrator.domain`.
 """
 
+import json
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain import ahead as waiting
 from orchestrator.domain import scheduling as policy
 from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
-from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Pool, Task, Turns
+from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Outcome, Pool, Task, Turns
 
 PATIENCE = 4000  # four ticks of a history, so that claims ripen while it lasts
 LOSS_LIMIT = 10
@@ -58,7 +59,12 @@ class Model:
         """The job and task of an attempt, if it is the one that counts and runs on this node."""
         job = self.jobs.get(held[0])
         task = job.tasks.get(held[1]) if job else None
-        if job and task and task.state == "running" and (task.node, task.attempt) == (node.number, held[2]):
+        if (
+            job
+            and task
+            and task.state in ("running", "preparing")
+            and (task.node, task.attempt) == (node.number, held[2])
+        ):
             return job, task
         return None
 
@@ -134,8 +140,9 @@ class Model:
         turns = self.queues[pool.id]
         jobs = tuple(
             policy.JobView(
-                job.number, job.priority, job.turn, job.state == "active", job.running, job.max_parallel, job.ready(),
-                job.has_affinity,
+                job.number, job.priority, job.turn, job.state == "active", job.running, job.max_parallel,
+                job.ready(pool.slots), job.has_affinity, frozenset(job.barred), job.behind(),
+                bool(job.prep or job.held),
             )
             for job in self.jobs.values()
             if job.pool == pool.id
@@ -149,16 +156,72 @@ class Model:
 
     def _assign(self, node: Node, assignments: list[tuple[policy.Assignment, bool]]) -> None:
         sent = []
+        prepare: list[int] = []
         for assignment, ahead in assignments:
+            prepared = self._look_at_preparation(self.jobs[assignment.job], node, prepare)
             task = self.jobs[assignment.job].tasks[assignment.task]
             task.attempt += 1
             task.node, task.ahead = node.number, ahead
             if not ahead:
-                task.state = "running"
-            node.held[task.job, task.number, task.attempt] = Hold(task.slots, node.seq + 1, ahead)
-            sent.append((task.job, task.number, task.attempt, task.retries, task.slots, int(ahead)))
+                task.state = "running" if prepared else "preparing"
+            node.held[task.job, task.number, task.attempt] = Hold(assignment.slots, node.seq + 1, ahead)
+            sent.append((task.job, task.number, task.attempt, task.retries, assignment.slots, int(ahead)))
         node.settle()
-        node.send("run", tuple(sent))
+        node.send("run", tuple(sent), tuple(prepare))
+
+    # -- preparation and release ----------------------------------------------------------------------------------
+
+    def _look_at_preparation(self, job: Job, node: Node, prepare: list[int]) -> bool:
+        """May a task of the job run on the node at once?"""
+        if not job.prep:
+            return True
+        done = job.prepared.get(node.number)
+        if done and done.result and (done.boot == node.boot or (done.result == "success" and not job.rerun)):
+            return True
+        if done is None or done.boot != node.boot:
+            job.prepared[node.number] = Outcome(node.boot)
+        if job.number not in prepare:
+            prepare.append(job.number)
+        return job.prep == "side"
+
+    def _on_prep(self, node: Node, number: int, info: dict[str, Any]) -> set[str]:
+        job = self.jobs.get(number)
+        done = job.prepared.get(node.number) if job else None
+        if not job or not done or done.boot != node.boot or done.result or info["state"] != "completed":
+            return set()
+        done.result = info["result"]
+        if job.prep != "wait":
+            return set()
+        if done.result == "failure":
+            job.barred.add(node.number)
+        for held in sorted(node.held):
+            found = self.runs(held, node)
+            if found and held[0] == number and found[1].state == "preparing":
+                if done.result == "success":
+                    found[1].state = "running"
+                elif job.state in ("terminating", "deleting"):
+                    self.take_away(*found, "terminate")
+                else:
+                    self._put_back(found[1])
+        return {job.pool}
+
+    def _on_release(self, node: Node, number: int, info: dict[str, Any]) -> None:
+        job = self.jobs.get(number)
+        done = job.released.get(node.number) if job else None
+        if done and done.boot == node.boot and info["state"] == "completed":
+            done.result = "over"
+
+    def _wound_up(self, job: Job) -> bool:
+        for number in job.prepared if job.prep else ():
+            node, done = self.nodes.get(number), job.released.get(number)
+            alive = node is not None and node.boot and node.state not in ("unknown", "leavingpool", "unusable")
+            if done is None:
+                job.released[number] = Outcome(node.boot if alive else 0, "" if alive and job.release else "over")
+                if alive:
+                    node.send("release", job.number)
+            elif not done.result and not (alive and node.boot == done.boot):
+                done.result = "over"
+        return all(done.result for done in job.released.values())
 
     # -- how attempts end -----------------------------------------------------------------------------------------
 
@@ -167,6 +230,7 @@ class Model:
             outcome, exit_code, retries=0, max_retry=0, on_task_failure=job.on_fail, conditions=task.conditions
         )
         self.touched.add(job.number)
+        was_manager = bool(job.manager) and task.number == 1
         task.state, task.result, task.exit, task.code = "completed", verdict.result, exit_code, code
         task.ahead = False
         if job.uses_deps and verdict.dependency == "satisfy":
@@ -176,6 +240,8 @@ class Model:
             job.state, job.reason = "terminating", "TaskFailed"
         elif verdict.job_action == "disable" and job.state == "active":
             job.state, job.option = "disabling", "requeue"
+        if was_manager and job.kills and job.state not in ("terminating", "completed", "deleting"):
+            job.state, job.reason = "terminating", "JMComplete"
 
     def take_away(self, job: Job, task: Task, how: str) -> None:
         if job.state in ("terminating", "deleting") or how == "terminate":
@@ -248,6 +314,9 @@ class Model:
         node.boot, node.seq, node.state = node.boot + 1, 0, "starting"
         node.data = node.stopped = False
         node.inbox.clear()
+        for job in self.jobs.values():
+            if job.pool == node.pool:
+                job.barred.discard(node.number)
         self.finish(*queues)
         return ""
 
@@ -293,6 +362,9 @@ class Model:
     def forget(self, node: Node) -> None:
         queues = self.empty(node, "lost")
         del self.nodes[node.number]
+        for job in self.jobs.values():
+            if job.pool == node.pool:
+                job.barred.discard(node.number)
         self.finish(*queues)
 
     def drain(self, node: Node, to: str, option: str) -> str:
@@ -347,6 +419,10 @@ class Model:
                     if node.state in ("starting", "unknown"):
                         node.state = "idle"
                         node.settle()
+                case "prep":
+                    queues |= self._on_prep(node, item[1], json.loads(item[2]))
+                case "release":
+                    self._on_release(node, item[1], json.loads(item[2]))
                 case "end":
                     self._on_end(node, (item[1], item[2], item[3]), item[5], item[6], (item[7] or [0] * 8)[7], measured)
                 case "back":
@@ -460,7 +536,12 @@ class Model:
         self.queues.setdefault(job.pool, Turns())
         job.number, job.turn, job.created = self.last_job, self.queues[job.pool].turn, self.now
         self.jobs[job.number] = job
+        if job.manager:
+            job.next = 1
+            job.tasks[1] = Task(job.number, 1, job.manager)
         self._check_all_complete(job)
+        if job.manager:
+            self.finish(job.pool)
         return ""
 
     def update_job(self, job: Job, *, pool: str, priority: int, max_parallel: int, on_all: str) -> str:
@@ -514,7 +595,11 @@ class Model:
             for node in self.nodes_of(job.pool):
                 self._end_tasks(node, job, how)
         if not job.running and not self.waits_at_nodes(job):
-            job.state = {"disabling": "disabled", "terminating": "completed"}.get(job.state, job.state)
+            if job.state == "disabling":
+                job.state = "disabled"
+            elif self._wound_up(job):
+                job.wound_up = job.state == "deleting"
+                job.state = "completed" if job.state == "terminating" else job.state
         self.finish(job.pool)
 
     def _end_tasks(self, node: Node, job: Job | None, how: str) -> None:
@@ -529,7 +614,7 @@ class Model:
             node.send("kill", tuple(killed))
 
     def purge(self, job: Job) -> None:
-        if job.state == "deleting" and not job.running and not self.waits_at_nodes(job):
+        if job.wound_up and not job.running and not self.waits_at_nodes(job):
             for node in self.nodes_of(job.pool) if job.pool in self.pools else ():
                 if node.boot:
                     node.send("clean", (job.number, job.id, None, None))
@@ -562,14 +647,14 @@ class Model:
         task.max_retry = max_retry
         if task.ahead:
             self.nodes[task.node].call_back()
-        if task.state == "running" or task.ahead:
+        if task.state in ("running", "preparing") or task.ahead:
             self.nodes[task.node].send("keep", (job.number, task.number))
         return ""
 
     def terminate(self, job: Job, task: Task) -> str:
         if task.state == "completed":
             return "TaskCompleted"
-        ran = task.state == "running"
+        ran = task.state in ("running", "preparing")
         if ran or task.ahead:
             self.nodes[task.node].send("kill", ((job.number, task.number, task.attempt, "terminate"),))
         self.complete(job, task, ENDED, 137 if ran else None, "TaskEnded")
@@ -579,7 +664,7 @@ class Model:
     def delete(self, job: Job, task: Task) -> None:
         node = self.nodes.get(task.node)
         if node and node.boot:
-            if task.state == "running" or task.ahead:
+            if task.state in ("running", "preparing") or task.ahead:
                 node.send("kill", ((job.number, task.number, task.attempt, "delete"),))
             node.send("clean", (job.number, job.id, task.number, task.id))
         job.deps.forget(task.number)

@@ -49,17 +49,41 @@ class Job:
     next: int = 0
     pace: int = 0
     has_affinity: bool = False
+    prep: str = ""  # "" | wait | side
+    rerun: bool = True
+    release: bool = False
+    manager: str = ""  # id of its manager task, which is task 1
+    exclusive: bool = False
+    kills: bool = False
+    prepared: dict[int, "Outcome"] = field(default_factory=dict)  # by node
+    released: dict[int, "Outcome"] = field(default_factory=dict)
+    barred: set[int] = field(default_factory=set)
+    wound_up: bool = False
     tasks: dict[int, Task] = field(default_factory=dict)
     deps: Dependencies = field(default_factory=Dependencies)
 
     @property
     def running(self) -> int:
-        return sum(1 for task in self.tasks.values() if task.state == "running")
+        return sum(1 for task in self.tasks.values() if task.state in ("running", "preparing"))
+
+    @property
+    def held(self) -> bool:
+        """Its manager waits, and nothing else of it is offered."""
+        return bool(self.manager) and 1 in self.tasks and self.tasks[1].state == "active"
 
     def waiting(self, task: Task) -> int:
         return len(self.deps.waiting.get(task.number, ()))
 
-    def ready(self) -> tuple[policy.Ready, ...]:
+    def ready(self, pool_slots: int) -> tuple[policy.Ready, ...]:
+        if not self.held:
+            return self._ready()
+        return (policy.Ready(1, max(pool_slots, self.tasks[1].slots) if self.exclusive else self.tasks[1].slots),)
+
+    def behind(self) -> tuple[policy.Ready, ...]:
+        """What is ready once the manager has a node."""
+        return tuple(ready for ready in self._ready() if ready.task != 1) if self.held else ()
+
+    def _ready(self) -> tuple[policy.Ready, ...]:
         return tuple(
             policy.Ready(task.number, task.slots, task.affinity)
             for task in self.tasks.values()
@@ -68,6 +92,14 @@ class Job:
 
     def named(self, task_id: str) -> Task | None:
         return next((task for task in self.tasks.values() if task.id.lower() == task_id.lower()), None)
+
+
+@dataclass
+class Outcome:
+    """Of a preparation or release task on one node. `result` "": not over yet."""
+
+    boot: int
+    result: str = ""
 
 
 Held = tuple[int, int, int]  # job, task, attempt

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -47,6 +49,16 @@ ENDS = [
 ]
 
 
+PREPARATIONS = [
+    {},
+    {},
+    {"prep": "wait", "release": True},
+    {"prep": "wait", "rerun": False},
+    {"prep": "side", "release": True},
+]
+MANAGERS = [{}, {}, {"manager": "m", "exclusive": True}, {"manager": "m", "kills": True}]
+
+
 class Histories(RuleBasedStateMachine):
     url = ""
     loop: asyncio.AbstractEventLoop
@@ -61,8 +73,10 @@ class Histories(RuleBasedStateMachine):
         alike=st.booleans(),
         limit=st.sampled_from([-1, -1, 2]),
         lower=st.booleans(),
+        prep=st.sampled_from(PREPARATIONS),
+        manager=st.sampled_from(MANAGERS),
     )
-    def begin(self, main, nodes, late, tasks, second, alike, limit, lower):
+    def begin(self, main, nodes, late, tasks, second, alike, limit, lower, prep, manager):
         """Two jobs that share a pool with some nodes; the histories are about what happens to them.
 
         `alike`: all tasks are of one size and want nothing special, which the scheduler takes many at a time.
@@ -79,6 +93,8 @@ class Histories(RuleBasedStateMachine):
         for name, new in zip(("j1", "j2"), tasks, strict=True):
             priority = -5 if lower and name == "j2" else 0  # then j1 is alone at its level, and may have credit
             job = Job(0, name, main, priority, limit, 0, True, "noaction", "performexitoptionsjobaction", 0)
+            if name == "j1":
+                job = replace(job, **prep, **manager)
             self.both.add_job(job)
             self.put(self.model.job(name), new)
         for _ in range(late):
@@ -319,6 +335,26 @@ class Histories(RuleBasedStateMachine):
                 kept.append([*name, int(not began)])
         self.both.report(node, ["hold", seq, kept])
         self.after()
+
+    @precondition(lambda self: self.pending("prepared") or self.pending("released"))
+    @rule(data=st.data(), result=st.sampled_from(["success", "success", "failure", "running"]))
+    def a_preparation_or_release_ends(self, data, result):
+        pending = [("prep", *one) for one in self.pending("prepared")]
+        pending += [("release", *one) for one in self.pending("released")]
+        kind, job, node = data.draw(st.sampled_from(pending), label="on")
+        info = {"state": "running"} if result == "running" else {"state": "completed", "result": result}
+        self.both.report(node, [kind, job.number, json.dumps(info)])
+        self.after()
+
+    def pending(self, kind):
+        """Jobs and nodes where that was asked for and has not ended."""
+        nodes = self.model.nodes
+        return [
+            (job, nodes[number])
+            for job in self.model.jobs.values()
+            for number, done in sorted(getattr(job, kind).items())
+            if not done.result and number in nodes and nodes[number].boot == done.boot
+        ]
 
     @precondition(lambda self: self.model.nodes)
     @rule(data=st.data(), sure=st.integers(0, 3), what=st.sampled_from(WAYS_DOWN))

@@ -12,7 +12,7 @@ from orchestrator.api.lenses import version
 from orchestrator.api.wire import present, table
 from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
-from orchestrator.domain.facts import Added
+from orchestrator.domain.facts import Added, JobOnNode
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
 from tests.fast.wire.wire_facts import BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
 
@@ -35,6 +35,7 @@ NEW_NAMES = {
     "JobSchedulePatchParameter": "BatchJobScheduleUpdateOptions",
     "JobScheduleUpdateParameter": "BatchJobSchedule!",
     "CloudJobSchedule": "BatchJobSchedule",
+    "JobPreparationAndReleaseTaskExecutionInformation": "BatchJobPreparationAndReleaseTaskStatus",
     "TaskAddParameter": "BatchTaskCreateOptions",
     "TaskUpdateParameter": "BatchTask!",
     "NodeRebootParameter": "BatchNodeRebootOptions",
@@ -69,7 +70,21 @@ OLD_SCHEDULE = {
         "poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "jobSchedule", "pool": OLD_POOL}}
     },
 }
+OLD_JOB_TASK = {
+    "id": "mine",
+    "commandLine": "x",
+    "resourceFiles": [{"blobSource": "https://files.example/in?sig=a", "filePath": "in"}],
+    "userIdentity": {"username": "me"},
+}
+OLD_JOB = {
+    "id": "job-1",
+    "poolInfo": {"poolId": "p"},
+    "jobManagerTask": OLD_JOB_TASK | {"id": "manager", "killJobOnCompletion": False, "runExclusive": False},
+    "jobPreparationTask": OLD_JOB_TASK | {"waitForSuccess": False},
+    "jobReleaseTask": OLD_JOB_TASK | {"id": "last", "maxWallClockTime": "PT5M", "retentionTime": "P1D"},
+}
 OLD = {
+    "job_add": OLD_JOB,
     "pool_add": {
         "id": "p",
         "vmSize": "standard_a1",
@@ -181,6 +196,10 @@ def answers():
     yield "job", present.job_object(a_job(), BASE)
     trouble = {"category": "UserError", "code": "AutoPoolCreationFailedWithQuotaReached", "message": "m"}
     yield "job", present.job_object(a_job(scheduling_error=trouble), BASE)
+    prepared = {"state": "completed", "startTime": times.iso(1), "exitCode": 3, "retryCount": 1, "result": "failure"}
+    prepared["failureInfo"] = failed.failure
+    on_node = JobOnNode(3, "tvm-1", "pool-1", prepared, {"state": "running", "startTime": times.iso(3)})
+    yield "job_tasks", present.job_on_node_object(a_job(), on_node, BASE)
     yield "schedule", present.schedule_object(a_schedule(), BASE)
     yield "task", present.task_object(failed, "job-1", BASE)
     yield "task", present.task_object(a_task(failure=failed.failure | {"code": "BlobNotFound"}), "job-1", BASE)

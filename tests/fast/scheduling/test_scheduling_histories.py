@@ -53,7 +53,8 @@ class Histories(RuleBasedStateMachine):
     def judge(self, before, made):
         job = next(job for job in before.jobs if job.number == made.job)
         node = next(node for node in before.nodes if node.number == made.node)
-        made_room = most_free(replace(before, claim=self.queue.claim))
+        taker = next(job for job in before.jobs if job.number == made.job)
+        made_room = most_free(replace(before, claim=self.queue.claim), taker)
         assert offers(before, job) and job.priority == level_of(before), "a lower priority passed"
         assert node.usable and node.free >= made.slots, "a node was over-subscribed"
         if before.claim is None or made.task != before.claim.task:
@@ -131,7 +132,7 @@ class Histories(RuleBasedStateMachine):
         level = level_of(self.queue)
         for job in self.queue.jobs:
             if job.priority == level and offers(self.queue, job):
-                assert all(ready.slots > most_free(self.queue) for ready in job.ready)
+                assert all(ready.slots > most_free(self.queue, job) for ready in job.ready)
 
     @invariant()
     def a_claim_is_for_a_ready_task_and_reserves_only_at_the_highest_level(self):

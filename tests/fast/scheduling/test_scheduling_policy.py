@@ -168,3 +168,31 @@ def test_a_closed_queue_assigns_nothing():
     queue = Queue(slots=4, open=False, jobs=(a_job(1, 1),), nodes=(a_node(),))
 
     assert plan(queue, 0, PATIENCE)[1] == []
+
+
+def test_a_job_leaves_out_nodes_that_are_barred_from_it_and_others_use_them():
+    nodes = (a_node(1, 1), a_node(2, 1))
+    queue = Queue(slots=1, jobs=(a_job(7, 1, 2, barred=frozenset({1})), a_job(8, 1)), nodes=nodes)
+
+    _, made = plan(queue, 0, PATIENCE)
+
+    assert [(one.job, one.node) for one in made] == [(7, 2), (8, 1)]
+
+
+def test_a_job_that_may_use_no_node_holds_nobody_up():
+    high = a_job(7, 1, priority=5, barred=frozenset({1}))
+    queue = Queue(slots=1, jobs=(high, a_job(8, 1)), nodes=(a_node(1, 1),))
+
+    _, made = plan(queue, 0, PATIENCE)
+
+    assert tasks_of(made) == [(8, 1)]
+
+
+def test_a_claim_reserves_only_a_node_that_its_job_may_use():
+    big = a_job(7, Ready(1, slots=4), barred=frozenset({1}))
+    queue = Queue(slots=4, jobs=(big, a_job(8, 1)), nodes=(a_node(1, 4), a_node(2, 2)))
+
+    queue, _ = plan(queue, 0, PATIENCE)
+    queue, made = plan(queue, PATIENCE, PATIENCE)
+
+    assert queue.claim == Claim(7, 1, 4, 0, 2) and made == []

@@ -188,3 +188,12 @@ def test_a_full_pool_tells_its_free_slots_and_who_comes_first():
 
 def test_a_task_that_nothing_holds_back_is_about_to_start():
     assert "it starts at the next look" in said()
+
+
+def test_a_job_whose_manager_waits_or_whose_preparation_failed_everywhere_says_so():
+    assert said(manager="boss") == "The job manager task boss of the job has to start first, and waits itself."
+    assert "boss" not in said(task={"id": "Boss"}, manager="boss")
+    assert said(barred=frozenset({1})) == (
+        "The job preparation task failed on node tvm-1, and there is no other node in pool pool."
+    )
+    assert "preparation" not in said(nodes=(a_node(), a_node(2)), barred=frozenset({1}))

@@ -128,6 +128,32 @@ JOB = {
     "allowTaskPreemption": False,
 }
 
+JOB_TASK = {
+    "id": "mine",
+    "commandLine": "/bin/true",
+    "resourceFiles": FILES,
+    "environmentSettings": [{"name": "A", "value": "1"}],
+    "userIdentity": {"username": "me"},
+}
+CONSTRAINTS = {"maxWallClockTime": "PT01H00M00S", "retentionTime": "P1D", "maxTaskRetryCount": 3}
+JOB |= {
+    "jobManagerTask": JOB_TASK
+    | {
+        "id": "manager",
+        "displayName": "Manager",
+        "outputFiles": OUTPUTS,
+        "constraints": CONSTRAINTS,
+        "requiredSlots": 2,
+        "killJobOnCompletion": False,
+        "runExclusive": False,
+        "applicationPackageReferences": [{"applicationId": "app", "version": "1.0"}],
+        "allowLowPriorityNode": False,
+    },
+    "jobPreparationTask": JOB_TASK
+    | {"constraints": CONSTRAINTS, "waitForSuccess": False, "rerunOnNodeRebootAfterSuccess": False},
+    "jobReleaseTask": JOB_TASK | {"id": "last", "maxWallClockTime": "PT05M00S", "retentionTime": "P1D"},
+}
+
 AUTO_POOL = {
     "autoPoolIdPrefix": "auto",
     "poolLifetimeOption": "jobSchedule",

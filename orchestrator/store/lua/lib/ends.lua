@@ -39,11 +39,19 @@ local function notice_last_task(j)
   end
 end
 
+-- spec/behaviour.md, 8: killJobOnCompletion.
+local function manager_ended(j)
+  if j.state == 'terminating' or j.state == 'completed' or j.state == 'deleting' then return end
+  if call('HGET', K.job(j.number), 'kill_with_manager') == '1' then end_job(j, 'terminating', 'JMComplete') end
+  refresh_offer(j)
+end
+
 -- Ends a task for good. `e` has: age (how long ago, microseconds), exit (false: no process),
 -- phase (nil | pre | run | upload | time | ended), category, code, message, details (JSON).
 local function complete(j, T, t, e)
   local J = j.number
-  if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, t[F.slots], T) end
+  if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, class_of(j, T, t), T) end
+  if T == j.manager and j.held then picky.manager_goes(j) end
   local ok = e.exit == 0 and not e.phase
   move(J, T, t, COMPLETED)
   t[F.ended] = math.max(now - (e.age or 0), t[F.started])
@@ -63,14 +71,16 @@ local function complete(j, T, t, e)
   if e.phase ~= 'ended' and j.on_fail == 'performexitoptionsjobaction' and (not ok or options) then
     act_on_job(j, options and options.jobAction or (ok and 'none' or 'terminate'))
   end
+  if T == j.manager then manager_ended(j) end
   notice_last_task(j)
 end
 
 -- The task waits again; `retry`: a retry of its own, else somebody else's doing.
 local function put_back(j, T, t)
   move(j.number, T, t, ACTIVE)
+  if T == j.manager then picky.manager_waits(j) end
   refresh_offer(j)
-  ready_tasks(j, t[F.slots], {T})
+  ready_tasks(j, class_of(j, T, t), {T})
   notice_last_task(j)
 end
 

@@ -2,7 +2,8 @@
 
 local job_cache = {}
 local JOB_FIELDS = {'id', 'queue', 'priority', 'state', 'turn', 'max_parallel', 'on_all', 'on_fail', 'offered',
-  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry', 'has_affinity', 'pace'}
+  'state_at', 'modified', 'agent', 'disable_option', 'uses_deps', 'max_retry', 'has_affinity', 'pace',
+  'prep', 'manager', 'manager_class', 'held', 'dedicated_only', 'picky', 'stuck'}
 
 local COUNTS = {'active', 'running', 'completed', 'succeeded', 'failed',
   'active_slots', 'running_slots', 'completed_slots', 'succeeded_slots', 'failed_slots'}
@@ -19,6 +20,9 @@ local function job(J)
     offered = v[9] == '1', state_at = tonumber(v[10]), modified = tonumber(v[11]),
     agent = v[12], disable_option = v[13], uses_deps = v[14] == '1', max_retry = tonumber(v[15]), has_affinity = v[16] == '1',
     pace = tonumber(v[17] or 0), -- of its tasks, microseconds (lib/ahead.lua); 0: not known
+    -- lib/picky.lua: whether tasks wait for a preparation task (wait) or run beside it (side), and the job manager task.
+    prep = v[18] or '', manager = tonumber(v[19] or 0), manager_class = tonumber(v[20] or 0), held = v[21] == '1',
+    dedicated_only = v[22] == '1', picky = v[23] == '1', stuck = v[24] == '1',
     counts = {},
   }
   for i, name in ipairs(COUNTS) do j.counts[name] = tonumber(c[i] or 0) end

@@ -13,6 +13,7 @@ local function load_queue(Q)
   if not q.pool then return q end
   local p = call('HMGET', K.pool(q.pool), 'state', 'slots', 'fill', 'id')
   q.open, q.slots, q.fill, q.pool_id = p[1] == 'active', tonumber(p[2]), p[3], p[4]
+  q.picky = call('EXISTS', K.queue_picky(Q)) == 1
   if v[3] and v[3] ~= '' then
     q.claim = {job = tonumber(v[3]), task = tonumber(v[4]), slots = tonumber(v[5]), since = tonumber(v[6]),
       node = v[7] ~= '' and tonumber(v[7]) or nil}
@@ -61,20 +62,41 @@ local function top_level(q)
   end
 end
 
--- Job with least (turn, number) among classes in [low, high], and its lowest task there.
-local function first_task(q, priority, sizes, low, high)
+-- Does a task of this size of the job fit now (`fits`), or could it once there is room (not `fits`)? `free`: F.
+local function suits(q, j, slots, free, fits)
+  if j.picky then free = picky.room(q, j) end
+  if fits then return slots <= free end
+  return slots > free
+end
+
+-- First job of a class that suits, and its turn; jobs that may use every node are alike, so the first of them decides.
+local function first_job(q, key, slots, free, fits)
+  local at = 0
+  while true do
+    local head = call('ZRANGE', key, at, at, 'WITHSCORES')
+    if not head[1] then return nil end
+    local j = q.picky and job(tonumber(head[1]))
+    if not q.picky or not j.picky then
+      if (fits and slots <= free) or (not fits and slots > free) then return tonumber(head[1]), tonumber(head[2]) end
+      if not q.picky then return nil end
+    elseif suits(q, j, slots, free, fits) then
+      return j.number, tonumber(head[2])
+    end
+    at = at + 1
+  end
+end
+
+-- Job with least (turn, number) that has a task that fits (or not `fits`: that does not, now), and its lowest such task.
+local function first_task(q, priority, sizes, free, fits)
   local best, best_turn
   for _, slots in ipairs(sizes) do
-    if slots >= low and slots <= high then
-      local head = call('ZRANGE', K.queue_class(q.number, priority, slots), 0, 0, 'WITHSCORES')
-      local J, turn = tonumber(head[1]), tonumber(head[2])
-      if not best or turn < best_turn or (turn == best_turn and J < best) then best, best_turn = J, turn end
-    end
+    local J, turn = first_job(q, K.queue_class(q.number, priority, slots), slots, free, fits)
+    if J and (not best or turn < best_turn or (turn == best_turn and J < best)) then best, best_turn = J, turn end
   end
   if not best then return nil end
-  local T, size
-  for _, slots in ipairs(sizes) do
-    if slots >= low and slots <= high then
+  local j, T, size = job(best), nil, nil
+  for _, slots in ipairs(j.held and {j.manager_class} or sizes) do
+    if suits(q, j, slots, free, fits) then
       local head = call('ZRANGE', K.job_ready(best, slots), 0, 0, 'WITHSCORES')[2]
       if head and (not T or tonumber(head) < T) then T, size = tonumber(head), slots end
     end
@@ -91,10 +113,11 @@ local function affinity_node(q, J, T, size)
   local id = job(J).has_affinity and call('HGET', K.task_affinity(J), T)
   local N = id and call('HGET', K.pool_node_ids(q.pool), string.lower(id))
   local free = N and call('ZSCORE', K.queue_open(q.number), padded(tonumber(N)))
-  if free and tonumber(free) >= size then return tonumber(N) end
+  if free and tonumber(free) >= size and picky.allows(job(J), node(tonumber(N))) then return tonumber(N) end
 end
 
-local function choose_node(q, size, free, fill)
+local function choose_node(q, size, free, fill, j)
+  if j and j.picky then return picky.node(q, j, size, fill) end
   local key = K.queue_open(q.number)
   if fill == 'pack' then free = call('ZRANGEBYSCORE', key, size, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2] end
   return tonumber(call('ZRANGEBYSCORE', key, free, free, 'LIMIT', 0, 1)[1])
@@ -116,17 +139,18 @@ local function lone_job(q)
   if not priority or #sizes > 1 or (q.floor and priority < q.floor) then return nil end
   local heads = call('ZRANGE', K.queue_class(q.number, priority, sizes[1]), 0, 1)
   local j = #heads == 1 and job(tonumber(heads[1]))
-  if not j or j.has_affinity or j.max_parallel >= 0 then return nil end
+  if not j or j.has_affinity or j.max_parallel >= 0 or j.prep ~= '' or j.picky or j.held then return nil end
   return j, sizes[1]
 end
 
 -- Tasks of one size of one job go off the ready index, as many turns as tasks.
 local function take_many(q, plan, j, size, tasks)
   unready(j, size, unpack(tasks))
+  if j.held then picky.manager_goes(j) end
   q.turn = q.turn + #tasks
   j.turn = q.turn
   plan.jobs[j.number] = true
   if j.offered then
-    for _, slots in ipairs(classes(j.number)) do keep_turn(j, slots) end
+    for _, slots in ipairs(offered_classes(j)) do keep_turn(j, slots) end
   end
 end

@@ -28,6 +28,7 @@ function making.pool(a)
     'resize_timeout', a.timeout, 'resize_until', now + a.timeout, 'deallocation', 'requeue', 'resize_errors', '[]',
     'nodes_made', 0, 'scale_interval', 0)
   call('HSET', K.queue(Q), 'pool', P)
+  picky.pool_made(Q)
   if resizing then due('pool:' .. P, now) end
   if (a.scale_interval or 0) > 0 then scaling.begin(P, Q, a.scale_interval) end
   return P
@@ -57,15 +58,32 @@ function making.job(a, schedule)
     'state', trouble == '' and 'active' or 'completed', 'state_at', now, 'previous', '', 'previous_at', 0,
     'created', now, 'modified', now, 'turn', call('HGET', K.queue(Q), 'turn') or 0, 'offered', '1', 'started', now,
     'ended', trouble == '' and 0 or now, 'reason', '', 'next', 0, 'disable_option', '',
-    'schedule', schedule, 'own_pool', own, 'keep_pool', a.keep_pool and '1' or '0', 'trouble', trouble)
+    'schedule', schedule, 'own_pool', own, 'keep_pool', a.keep_pool and '1' or '0', 'trouble', trouble,
+    'prep', a.prep, 'rerun', a.rerun and '1' or '0', 'release', a.release or '', 'own_ids', a.own_ids)
   if schedule > 0 then call('ZADD', K.schedule_jobs(schedule), J, J) end
   if trouble == '' then
     call('HINCRBY', K.meta(), 'active_jobs', 1)
     if a.wall > 0 then due('wall:' .. J, now + a.wall) end
+    if a.manager then making.manager(job(J), a.manager) end
     check_all_complete(job(J))
   end
   refresh_offer(job(J))
   return J
+end
+
+-- The job manager task: the first of its job (spec/behaviour.md, 8). `m` as in add_job.lua.
+function making.manager(j, m)
+  local J, flags = j.number, 0
+  call('HSET', K.job(J), 'next', 1, 'manager', 1, 'manager_slots', m.slots, 'exclusive', m.exclusive and '1' or '0',
+    'dedicated_only', m.dedicated and '1' or '0', 'kill_with_manager', m.kill and '1' or '0')
+  call('HSET', K.task_ids(J), string.lower(m.id), 1)
+  call('HSET', K.task_specs(J), 1, m.spec)
+  call('HSET', K.task_states(J), 1, cmsgpack.pack({ACTIVE, now, -1, 0, 0, 0, 0, 0, 0, 0, false, NO_RESULT, m.slots,
+    m.max_retry, now, now, 0, flags, 0, 0, 0}))
+  count(J, 'active', 1, m.slots)
+  j.manager, j.dedicated_only = 1, m.dedicated
+  picky.manager_waits(j)
+  ready_tasks(j, j.manager_class, {1})
 end
 
 -- Wire JobSchedulingError for a pool that could not be made (spec/api.md, 4.2).

@@ -19,20 +19,29 @@ local function leave_class(j, slots)
   end
 end
 
+-- The size under which a task is ready: its slots, but for a job manager task that wants a whole node.
+local function class_of(j, T, t) return T == j.manager and j.manager_class or t[F.slots] end
+
 local function classes(J) return call('ZRANGE', K.job_classes(J), 0, -1) end
+
+-- Sizes that the job offers: while its manager waits, that alone.
+local function offered_classes(j)
+  if not j.held then return classes(j.number) end
+  return call('ZSCORE', K.job_ready(j.number, j.manager_class), j.manager) and {j.manager_class} or {}
+end
 
 local function set_offered(j, offered)
   if j.offered == offered then return end
   j.offered = offered
   call('HSET', K.job(j.number), 'offered', offered and '1' or '0')
-  for _, slots in ipairs(classes(j.number)) do
+  for _, slots in ipairs(offered_classes(j)) do
     if offered then enter_class(j, slots) else leave_class(j, slots) end
   end
 end
 
 -- To be called after whatever may change whether the job offers.
 local function refresh_offer(j)
-  set_offered(j, j.state == 'active' and (j.max_parallel < 0 or pending(j, 'running') < j.max_parallel))
+  set_offered(j, j.state == 'active' and not j.stuck and (j.max_parallel < 0 or pending(j, 'running') < j.max_parallel))
 end
 
 -- Tasks of one size become ready.
@@ -40,7 +49,9 @@ local function ready_tasks(j, slots, numbers)
   local args = {}
   for _, T in ipairs(numbers) do args[#args + 1] = T; args[#args + 1] = T end
   many('ZADD', K.job_ready(j.number, slots), args)
-  if call('ZADD', K.job_classes(j.number), slots, slots) == 1 and j.offered then enter_class(j, slots) end
+  local first = call('ZADD', K.job_classes(j.number), slots, slots) == 1
+  if j.held then first = slots == j.manager_class end -- others of that size may have been ready before
+  if first and j.offered then enter_class(j, slots) end
 end
 
 -- Takes tasks of one size off the ready index.

@@ -11,8 +11,9 @@ local function take(q, plan, j, T, size, N)
   settle_node_state(n)
   sync_open(n)
   plan[#plan + 1] = {j.number, T, size, N}
-  count(j.number, 'active', -1, size)
-  count(j.number, 'running', 1, size)
+  local slots = T == j.manager and task(j.number, T)[F.slots] or size
+  count(j.number, 'active', -1, slots)
+  count(j.number, 'running', 1, slots)
   refresh_offer(j)
 end
 
@@ -38,15 +39,17 @@ local function serve_claim(q, plan, priority)
   local c = q.claim
   if not c then return false end
   if not claim_holds(q) then drop_claim(q); return false end
-  if c.node and not (node(c.node) and in_service(node(c.node))) then let_go(q) end
+  if c.node and not (node(c.node) and in_service(node(c.node)) and picky.allows(job(c.job), node(c.node))) then
+    let_go(q)
+  end
   -- A higher priority has work: the claim sleeps, but its patience runs on.
   if job(c.job).priority < priority then let_go(q); return false end
   if not c.node and now - c.since >= tonumber(call('HGET', K.meta(), 'patience') or 30000000) then
     local free = most_free(q)
     if free > 0 then
-      c.node = choose_node(q, 1, free, 'spread')
+      c.node = choose_node(q, 1, free, 'spread', job(c.job))
       save_claim(q)
-      sync_open(node(c.node))
+      if c.node then sync_open(node(c.node)) end
     end
   end
   if not c.node or room(node(c.node)) < c.slots then return false end
@@ -58,8 +61,8 @@ end
 
 -- 7: remembers who is being passed over.
 local function claim_for_misfit(q, priority, sizes, free)
-  if sizes[#sizes] <= free or (q.claim and job(q.claim.job).priority >= priority) then return end
-  local J, T, size = first_task(q, priority, sizes, free + 1, q.slots)
+  if (sizes[#sizes] <= free and not q.picky) or (q.claim and job(q.claim.job).priority >= priority) then return end
+  local J, T, size = first_task(q, priority, sizes, free, false)
   if J then
     q.claim = {job = J, task = T, slots = size, since = now}
     save_claim(q)
@@ -81,10 +84,10 @@ local function step(q, plan)
     free = most_free(q)
   end
   local J, T, size
-  if free >= sizes[1] then J, T, size = first_task(q, priority, sizes, 1, free) end
+  if free >= sizes[1] then J, T, size = first_task(q, priority, sizes, free, true) end
   if not J then return false end
   claim_for_misfit(q, priority, sizes, free)
-  local N = affinity_node(q, J, T, size) or choose_node(q, size, free, q.fill)
+  local N = affinity_node(q, J, T, size) or choose_node(q, size, free, q.fill, job(J))
   take(q, plan, job(J), T, size, N)
   return true
 end
@@ -107,16 +110,17 @@ local function commit(q, plan)
     for i, T in ipairs(numbers) do specs[J][T] = raw[i] end
   end
   for _, N in ipairs(nodes) do
-    local n, jobs, tasks, holds, named = node(N), {}, {}, {}, {}
+    local n, jobs, tasks, holds, named, prepare = node(N), {}, {}, {}, {}, {}
     for _, p in ipairs(by_node[N]) do
       local J, T, size = p[1], p[2], p[3]
       local t = task(J, T)
+      local prepared = preparing.look(job(J), n, prepare)
       t[F.attempt], t[F.node] = t[F.attempt] + 1, N
       if p[5] then
         t[F.state] = PREFETCHED
       else
         t[F.prev], t[F.prev_at] = t[F.state], t[F.state_at]
-        t[F.state], t[F.state_at], t[F.started] = RUNNING, now, now
+        t[F.state], t[F.state_at], t[F.started] = prepared and RUNNING or PREPARING, now, now
       end
       touch(J, T)
       if not named[J] then named[J] = true; jobs[#jobs + 1] = {J, job(J).id, job(J).agent} end
@@ -125,7 +129,7 @@ local function commit(q, plan)
       holds[#holds + 1] = size .. ':' .. (n.seq + 1) .. (p[5] and 'a' or '')
     end
     many('HSET', K.node_tasks(N), holds)
-    send(n, {kind = 'run', jobs = jobs, tasks = tasks})
+    send(n, {kind = 'run', jobs = jobs, tasks = tasks, prepare = #prepare > 0 and prepare or nil})
   end
   for J in pairs(plan.jobs) do call('HSET', K.job(J), 'turn', job(J).turn) end
   call('HSET', K.queue(q.number), 'turn', q.turn)

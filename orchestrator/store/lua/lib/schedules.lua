@@ -1,10 +1,9 @@
 -- Job schedules: what the scripts about them share.
 
-local schedules = {}
-local SCHEDULE_FIELDS = {'id', 'state', 'state_at', 'modified', 'job', 'pool', 'keep_pool', 'last', 'runs'}
+local schedules = {fields = {'id', 'state', 'state_at', 'modified', 'job', 'pool', 'keep_pool', 'last', 'runs'}}
 
 function schedules.get(S)
-  local v = call('HMGET', K.schedule(S), unpack(SCHEDULE_FIELDS))
+  local v = call('HMGET', K.schedule(S), unpack(schedules.fields))
   if not v[1] then return nil end
   return {number = S, id = v[1], state = v[2], state_at = tonumber(v[3]), modified = tonumber(v[4]),
     job = tonumber(v[5]), pool = tonumber(v[6]), keep_pool = v[7] == '1', last = tonumber(v[8]), runs = tonumber(v[9])}

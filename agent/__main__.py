@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from agent import firewall, reach
+from agent import firewall, priority, reach
 from agent.contract.boot import UP, Boot
 from agent.directories import Directories, RootInUse
 from agent.log import configure
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m agent BOOTFILE", file=sys.stderr)
         return 2
+    priority.answer_soon()
     os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
     boot = Boot.receive(sys.stdin) if arguments == ["-"] else Boot.read_once(Path(arguments[0]))
     settings = Settings.read(os.environ)

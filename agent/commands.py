@@ -31,10 +31,11 @@ class Commands:
     Args:
         file_size: bytes one file of a task may have; 0: no limit.
         mark: environment by which a driver knows the node's processes.
+        own_system: no processes but the node's are in sight.
     """
 
-    def __init__(self, file_size: int, mark: dict[str, str]) -> None:
-        self._file_size, self._mark = file_size, mark
+    def __init__(self, file_size: int, mark: dict[str, str], own_system: bool = False) -> None:
+        self._file_size, self._mark, self._own_system = file_size, mark, own_system
         self._spawners: dict[int | None, Spawner] = {}
         self._done: dict[int, Callable[[Outcome], None]] = {}
         self._of: dict[int, Spawner] = {}
@@ -52,9 +53,12 @@ class Commands:
     ) -> int:
         """Start a command and call `done` once, later, with its outcome. Answers an id for `kill`."""
         id = next(self._ids)
-        spawner = self._spawner(account)
         try:
+            spawner = self._spawner(account)
             spawner.run(id, words, environment, directory, keep)
+        except OSError as error:  # no process to be had, say: the node's trouble, not the task's
+            asyncio.get_running_loop().call_soon(done, Lost(f"no process for this user: {error}"))
+            return id
         except UnicodeEncodeError as error:
             problem = failure(PRE, "CommandLaunchFailed", f"not valid as text: {error}")
             asyncio.get_running_loop().call_soon(done, problem)
@@ -99,7 +103,9 @@ class Commands:
     def _spawner(self, account: Account) -> Spawner:
         spawner = self._spawners.get(account.uid)
         if spawner is None:
-            spawner = self._spawners[account.uid] = Spawner(account, self._file_size, self._mark, self._handlers)
+            spawner = self._spawners[account.uid] = Spawner(
+                account, self._file_size, self._mark, self._own_system, self._handlers
+            )
         return spawner
 
     def _exited(self, id: int, end: End) -> None:

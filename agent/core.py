@@ -81,11 +81,15 @@ class Finish(NamedTuple):
 
 
 class End(NamedTuple):
-    """How the command ended. `stats` as in contract/messages.py; `signal` 0 when it exited."""
+    """How the command ended. `stats` as in contract/messages.py; `signal` 0 when it exited.
+
+    `memory_limit`: bytes that the node has, when the kernel killed the command because they were used up.
+    """
 
     exit: int
     stats: list[int]
     signal: int = 0
+    memory_limit: int = 0
 
 
 class Reason(NamedTuple):
@@ -339,6 +343,9 @@ def _own_fault(end: End) -> Failure | None:
     """A failure of the command that says more than its exit code; None leaves the words to the engine."""
     if end.signal == SIGXFSZ:
         return failure(RUN, "DiskFull", "a file of the task reached the node's disk share")
+    if end.memory_limit:
+        words = f"the task ran out of memory and was killed: the node has {end.memory_limit} bytes"
+        return failure(RUN, "FailureExitCode", words)
     return None
 
 

@@ -41,7 +41,7 @@ class Node:
         self._boot, self._settings, self._directories = boot, settings, directories
         self._started = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._commands = Commands(boot.disk_bytes, {variables.NODE_ROOT_DIR: boot.root})
+        self._commands = Commands(boot.disk_bytes, {variables.NODE_ROOT_DIR: boot.root}, boot.driver != "process")
         self._accounts = Accounts(boot.uid_base, os.geteuid() == 0, getpass.getuser(), boot.user_accounts)
         self._retention = Retention(directories, settings)
         self._usage = Usage(

@@ -10,6 +10,8 @@ then nobody's and is killed as soon as a task of its user ends.
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 _RLIMIT_LOCKS = 10
 _LINE = b"Max file locks"
@@ -39,6 +41,20 @@ def tagged(tags: set[int]) -> list[int]:
     """Live processes that carry one of `tags`, ourselves left out. Walks all of /proc: not for the hot path."""
     ours = str(os.getpid())
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != ours and tag_of(name) in tags]
+
+
+@contextmanager
+def all_halted() -> Iterator[None]:
+    """Nobody that this process may signal runs inside: what forks as fast as it is killed holds still, and what starves
+    us does not. Only where such processes are tasks, or can wait: the whole machine's would hold still, too.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGCONT)
 
 
 def descendants(pid: int) -> list[int]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from agent.core import Core, End, Reason
 from agent.directories import Directories
 from agent.environment import Package, container_variables, package_variables, task_variables
 from agent.failures import PRE, Failed, Failure, failure
+from agent.memory import Memory
 from agent.settings import Settings
 from agent.spawners import AT_ONCE, GENTLE
 
@@ -109,6 +111,7 @@ class Runner:
         self._transfers, self._keeper, self._meter, self._reports = transfers, keeper, meter, reports
         self._jobs: dict[int, tuple[str, Job]] = {}
         self._places: dict[Key, Place] = {}
+        self._memory = Memory()
         self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
         self._background: set[asyncio.Task] = set()
         self._perform_one = {
@@ -290,11 +293,21 @@ class Runner:
         if key not in self.core.attempts:
             return
         if isinstance(outcome, End):
-            self._perform(self.core.exited(key, outcome, _now()))
+            self._perform(self.core.exited(key, self._with_memory(key, outcome), _now()))
         elif isinstance(outcome, Lost):
             self._perform(self.core.lost(key, outcome.why, _now()))
         else:
             self._perform(self.core.failed(key, outcome, _now()))
+
+    def _with_memory(self, key: Key, end: End) -> End:
+        """What the kernel killed for want of memory; only failed commands are worth a look."""
+        if end.exit == 0 or not self._memory.killed():
+            return end
+        if end.signal == signal.SIGKILL:
+            return end._replace(memory_limit=self._memory.limit)
+        words = f"the kernel killed a process of the node, which ran out of its {self._memory.limit} bytes of memory"
+        self._report(["note", *key, words], None)
+        return end
 
     def _overdue(self, key: Key) -> None:
         work = self.core.attempts[key].work

@@ -27,12 +27,13 @@ import socket
 import sys
 import time
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgpack
 
-from agent import confinement, courier, processes
+from agent import confinement, courier, priority, processes
 from agent.environment import PATH
 
 NO_NAMESPACE = 77
@@ -64,8 +65,9 @@ class Command:
 class Spawner:
     """The loop. `tags` count up within this process's own range, so two spawners never share one."""
 
-    def __init__(self, agent: socket.socket, path: str = PATH) -> None:
+    def __init__(self, agent: socket.socket, path: str = PATH, halts: bool = False) -> None:
         self._agent = agent
+        self._halts = halts  # whoever it may signal can be stopped for a moment, while a tree is being ended
         self._path = path.split(":")
         self._found: dict[str, str] = {}
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
@@ -243,8 +245,9 @@ class Spawner:
         return {tag for tag in tags.values() if tag is not None}
 
     def _end_dying(self) -> None:
-        alive = processes.tagged(self._dying)
-        processes.kill(alive)
+        with processes.all_halted() if self._halts else nullcontext():
+            alive = processes.tagged(self._dying)
+            processes.kill(alive)
         left = {processes.tag_of(pid) for pid in alive}
         for tag in self._dying - left:
             command = self._by_tag[tag]
@@ -298,19 +301,21 @@ class Who(NamedTuple):
     admin: bool
 
 
-def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool) -> None:
+def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool, own_system: bool) -> None:
     """Become the spawner of one user and serve until the agent goes.
 
     Args:
         who: None: stay who we are.
         file_size: bytes a task's file may have; 0: no limit.
         namespaced: this is the first process of a new PID namespace.
+        own_system: nobody but this node's processes is in sight.
     """
     if namespaced:
         confinement.own_proc()
     else:
         confinement.adopt_orphans()
     os.umask(0o022)
+    priority.answer_soon()
     confinement.die_before_others()
     if file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
@@ -319,7 +324,7 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool)
     confinement.hide()
     if namespaced:
         confinement.die_with_parent()
-    spawner = Spawner(agent)
+    spawner = Spawner(agent, halts=namespaced or own_system)
     agent.sendall(msgpack.packb(["up", namespaced]))
     try:
         spawner.serve()
@@ -328,15 +333,15 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool)
 
 
 def main(arguments: list[str]) -> int:
-    """Started by the agent: socket, uid or -1, gid, admin, file size, whether to try a PID namespace."""
-    fd, uid, gid, admin, file_size, namespaced = map(int, arguments)
+    """Started by the agent: socket, uid or -1, gid, admin, file size, whether to try a PID namespace, whether alone."""
+    fd, uid, gid, admin, file_size, namespaced, own_system = map(int, arguments)
     agent = socket.socket(fileno=fd)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # a terminal's Ctrl-C is the agent's to handle; a handler, unlike SIG_IGN, does not pass to tasks
         signal.signal(signum, lambda *_: None)
     who = None if uid < 0 else Who(uid, gid, bool(admin))
     if not namespaced:
-        run(agent, who, file_size, False)
+        run(agent, who, file_size, False, bool(own_system))
         return 0
     confinement.die_with_parent()
     try:
@@ -351,7 +356,7 @@ def _lead(agent: socket.socket, who: Who | None, file_size: int) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            run(agent, who, file_size, True)
+            run(agent, who, file_size, True, True)
         except OSError as error:
             print(f"spawner of {who}: {error}", file=sys.stderr, flush=True)
             os._exit(NO_NAMESPACE if error.errno == errno.EPERM else 1)

@@ -35,12 +35,14 @@ class Handlers(NamedTuple):
 class Spawner:
     """One spawner process. Commands sent before it is up wait in its socket."""
 
-    def __init__(self, account: Account, file_size: int, mark: dict[str, str], handlers: Handlers) -> None:
+    def __init__(
+        self, account: Account, file_size: int, mark: dict[str, str], own_system: bool, handlers: Handlers
+    ) -> None:
         self.uid = account.uid
         self.running: set[int] = set()
         self.closed = False
         self._account = account
-        self._file_size = file_size
+        self._file_size, self._own_system = file_size, own_system
         self._handlers, self._mark = handlers, mark
         self._namespaced = account.uid is not None and confinement.may_isolate()
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
@@ -100,7 +102,7 @@ class Spawner:
         arguments = [
             theirs.fileno(), -1 if self.uid is None else self.uid,
             self._account.gid, int(self._account.admin),
-            self._file_size, int(self._namespaced),
+            self._file_size, int(self._namespaced), int(self._own_system),
         ]  # fmt: skip
         # -I -S -c: nothing of the caller's environment or site files, and only the imports that it needs
         paths = [str(Path(__file__).parent.parent), str(Path(msgpack.__file__).parent.parent)]

@@ -12,22 +12,24 @@ from parts import scratch
 from parts.client import Client
 
 REPOSITORY = Path(__file__).parent.parent.parent
+_IMAGES = {"FARM_NODE_IMAGE", "FARM_AGENT_IMAGE"}
+"""What may be set from outside; nothing else of another farm's settings is ours."""
 
 
 class Farm:
     """A farm while the `with` block lasts. `process` is the supervisor; `folder` the data folder."""
 
-    def __init__(self, fsync: str = "everysec") -> None:
-        self._fsync = fsync
+    def __init__(self, fsync: str = "everysec", driver: str = "process", account: str = "farm") -> None:
+        self._options = ["--fsync", fsync, "--driver", driver, "--account", account]
 
     def __enter__(self) -> "Farm":
         self.folder = scratch.folder("farm")
         self._said = open(self.folder / "said", "wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.cli", "up", "--port", "0", "--fsync", self._fsync,
+            [sys.executable, "-m", "orchestrator.cli", "up", "--port", "0", *self._options,
              "--data-dir", str(self.folder / "farm")],
             cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=self._said, stdin=subprocess.DEVNULL, text=True,
-            env={k: v for k, v in os.environ.items() if not k.startswith("FARM_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("FARM_") or k in _IMAGES},
         )  # fmt: skip
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line.startswith("ready "):

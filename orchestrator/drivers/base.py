@@ -80,6 +80,14 @@ class Driver(Protocol):
     name: str
     capabilities: frozenset[str]
 
+    def prepare(self, machine: Machine) -> None:
+        """Have what such nodes share, their image for one. May take minutes the first time, and costs little after.
+
+        Raises:
+            DriverError: `create` will say the same.
+        """
+        ...
+
     def create(self, node: Boot, machine: Machine) -> None:
         """Have the agent of this boot run; nothing to do when it does, or when a later boot was begun.
 

@@ -59,6 +59,9 @@ class ProcessDriver:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self.capabilities = frozenset({USERS, ELEVATION} if os.geteuid() == 0 else ())
 
+    def prepare(self, machine: Machine) -> None:
+        """Nodes share nothing but the machine."""
+
     def create(self, node: Boot, machine: Machine) -> None:
         self._have(node, wipe=False)
 

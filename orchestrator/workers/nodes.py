@@ -75,13 +75,18 @@ async def _settle(context: Context, planned: Pool, plan: Plan, resisting: dict[i
 
 
 async def sweep_strays(context: Context, _: int) -> bool:
-    """Remove what the driver has of nodes without a record, and give up nodes whose agents are known to be dead.
+    """Remove what the driver has of nodes and pools without a record, and give up nodes whose agents are dead.
 
     The latter is for a farm that starts again: it need not wait for the silence of agents that cannot speak.
     """
     handles = await context.on_thread(context.driver.list)
+    pools = await context.on_thread(context.driver.pools)
     nodes = await context.store.nodes.all()
     await _remove_strays(context, handles, nodes)
+    for pool in pools:
+        if await context.store.pools.by_number(pool) is None:
+            await context.on_thread(context.driver.forget_pool, pool)
+            log.warning("stray_pool_forgotten", pool=pool)
     # A node that is starting may be in the hands of another worker, its agent not yet made.
     await _give_up_dead(context, handles, nodes, ALIVE)
     return False
@@ -176,6 +181,7 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
     """Begin the node's next boot and have its agent started."""
     store = context.store
     wipe = node.state == "reimaging"
+    await _prepare(context, pool)
     try:
         boot, before = await store.nodes.boot(node.number, "", pool.body.get("startTask"))
     except Refused as refusal:
@@ -195,6 +201,14 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
         await _fail(context, node, boot, error)
     if before:
         await _close(context, node.number, before)
+
+
+async def _prepare(context: Context, pool: Pool) -> None:
+    """What takes long goes before the boot, with which the node's time to speak begins. The boot tells what failed."""
+    try:
+        await context.on_thread(context.driver.prepare, machine_of(context, pool))
+    except DriverError as error:
+        log.info("pool_not_prepared", pool=pool.id, code=error.code, error=error.message)
 
 
 async def _started(context: Context, pool: Pool, node: Node, boot: int, again: bool, wipe: bool) -> None:

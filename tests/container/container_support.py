@@ -18,6 +18,10 @@ TAG = f"test-{hashlib.sha256(str(HERE).encode()).hexdigest()[:8]}"
 IMAGES = {"FARM_NODE_IMAGE": f"nodefarm/node:{TAG}", "FARM_AGENT_IMAGE": f"nodefarm/agent:{TAG}"}
 
 
+PATIENT = {"FARM_LOST_AFTER": "6"}
+"""Twice that of process nodes: a machine that starts ten containers has less time for heartbeats."""
+
+
 def build_images(*names: str) -> None:
     """nodefarm/NAME of this checkout; nothing to do but look when they are as they were."""
     done = subprocess.run(
@@ -57,7 +61,7 @@ class DockerFarm:
 def docker_farm(account: str, client: docker.DockerClient, **environment: str) -> Iterator[DockerFarm]:
     """`farm up --driver docker` under an account of its own; nothing of it may be left when it has ended."""
     options = ("--driver", "docker", "--account", account)
-    with started_farm(None, "", options, **{**IMAGES, **environment}) as farm:
+    with started_farm(None, "", options, **{**IMAGES, **PATIENT, **environment}) as farm:
         found = DockerFarm(farm, client)
         yield found
     assert found.left() == []

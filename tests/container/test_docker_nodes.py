@@ -4,12 +4,6 @@ from container_support import DockerFarm
 from farm_support import wait_until
 
 
-def test_an_azure_batch_program_runs_on_docker_nodes(docker_nodes: DockerFarm) -> None:
-    seen = docker_nodes.farm.program("14.2.0", "main_path_14", timeout=110)
-
-    assert seen
-
-
 def test_a_node_is_a_container_with_its_labels_its_address_and_a_legal_host_name(docker_nodes: DockerFarm) -> None:
     farm = docker_nodes.farm
     farm.add_pool("labels", 1)

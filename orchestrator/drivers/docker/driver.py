@@ -55,6 +55,11 @@ class DockerDriver:
         self._guard = threading.Lock()
         self._busy: dict[int, threading.Lock] = {}
 
+    def prepare(self, machine: Machine) -> None:
+        with translated(FAILED, "making ready for nodes"):
+            self._images.ensure(machine.image or self._options.node_image)
+            self._agent.ensure()
+
     def create(self, node: Boot, machine: Machine) -> None:
         self._have(node, machine, wipe=False)
 
@@ -115,6 +120,8 @@ class DockerDriver:
             thread.join()
         self._networks.remove_all()
         with translated("RemoveNodesFailed", "removing volumes"):
+            for container in self._client.containers(all=True, filters=self._names.filters()):
+                self._nodes.remove(container["Id"])  # what died while it brought the agent
             for volume in self._client.volumes(filters=self._names.filters())["Volumes"] or ():
                 self._client.remove_volume(volume["Name"], force=True)
         self._agent.forget()
@@ -168,7 +175,16 @@ class DockerDriver:
             told = self._told(node, made, fresh)
             if found and not wipe and self._again(found[0], told, made):
                 return
-            self._anew(told, made, wipe)
+            try:
+                self._anew(told, made, wipe)
+            except APIError as error:
+                if not gone(error):
+                    raise
+                # Network or agent volume were removed behind our back: look for them, once more.
+                self._networks.forget(node.pool)
+                self._agent.forget()
+                made = self._made(node, machine)
+                self._anew(self._told(node, made, fresh), made, wipe)
 
     def _end(self, found: Sequence[Found], keep: bool) -> None:
         """Nothing of older boots runs afterwards; the container of the latest one may be kept, to be started again."""
@@ -181,7 +197,9 @@ class DockerDriver:
         image = self._images.ensure(machine.image or self._options.node_image)
         network = self._network(node)
         mac = hardware_address(node.pool, node.node) if node.subnet else ""
-        return Made(image, self._agent.ensure(), network, machine.size, mac)
+        return Made(
+            image, self._agent.ensure(), network, machine.size, tuple(self._options.command), ports.label(node), mac
+        )
 
     def _network(self, node: Boot) -> str:
         if not node.subnet:
@@ -210,11 +228,12 @@ class DockerDriver:
 
     def _again(self, old: Found, node: Boot, made: Made) -> bool:
         """Start the container of an earlier boot, as a machine that reboots keeps its disk; False: make a new one."""
-        if (old.image, old.agent, old.network, old.ports) != (made.image, made.agent, made.network, ports.label(node)):
+        if old.made != made.digest:
             return False
         try:
             if old.boot != node.boot:
                 self._nodes.adopt(old.id, node)
+            self._nodes.join(old.id, made.network)
             self._nodes.start(old.id, node, made.network)
         except APIError as error:
             if not gone(error):

@@ -13,7 +13,8 @@ from agent.contract.boot import Boot
 
 ACCOUNT, POOL, NODE = "nodefarm", "nodefarm.pool", "nodefarm.node"
 FARM, AGENT, IMAGE, SERVICE = "nodefarm.farm", "nodefarm.agent", "nodefarm.image", "nodefarm.service"
-PORTS = "nodefarm.ports"
+MADE = "nodefarm.made"
+"""A digest of what a container was made of."""
 POOL_NUMBER, NODE_NUMBER = "nodefarm.pool.number", "nodefarm.node.number"
 """Numbers are never used again, ids are."""
 

@@ -1,5 +1,6 @@
 """Containers of nodes and their volumes: found, made, started, ended, removed. Who does what when is driver.py's."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +21,8 @@ from orchestrator.drivers.docker.names import Names, host_name
 
 ROOT = "/mnt/batch/tasks"
 """AZ_BATCH_NODE_ROOT_DIR on every Docker node: a volume of its own, so that a reboot finds it again."""
-COMMAND = (f"{TREE}/bin/tini", "--", f"{TREE}/bin/python3", "-I", "-m", "agent", "-")
-"""`-I`: variables of the image that mean something to an interpreter mean nothing to this one."""
+INIT = (f"{TREE}/bin/tini", "--")
+"""Reaps what tasks leave behind when their spawner is gone, and hands SIGTERM on."""
 ENVIRONMENT = {
     "USER": "root",
     "HOME": "/root",
@@ -39,17 +40,14 @@ FAILED = "NodeAgentFailed"
 
 @dataclass(frozen=True)
 class Found:
-    """A node's container as Docker has it. `image` and `agent` tell what it was made of."""
+    """A node's container as Docker has it. `made`: digest of what it was made of."""
 
     id: str
     pool: int
     node: int
     boot: int
     running: bool
-    image: str
-    agent: str
-    ports: str
-    network: str
+    made: str
 
     @property
     def order(self) -> tuple[int, bool]:
@@ -64,7 +62,13 @@ class Made:
     agent: str  # the agent volume's name
     network: str
     size: Size
+    command: tuple[str, ...]
+    ports: str = ""  # of the host, that are published (ports.label)
     mac: str = ""  # of the network card; empty: Docker's choice
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 class Nodes:
@@ -108,10 +112,10 @@ class Nodes:
 
     def _config(self, boot: Boot, made: Made, host: dict[str, Any]) -> dict[str, Any]:
         config = self._client.create_container_config(
-            made.image, list(COMMAND), hostname=host_name(boot.node_id), user="0:0", working_dir="/",
+            made.image, [*INIT, *made.command], hostname=host_name(boot.node_id), user="0:0", working_dir="/",
             environment=ENVIRONMENT | {"NODEFARM": boot.account}, stdin_open=True, entrypoint=[], host_config=host,
-            labels=self._names.of_node(boot) | {labels.AGENT: made.agent, labels.PORTS: ports.label(boot)},
-            stop_signal="SIGTERM", healthcheck={"test": ["NONE"]}, networking_config=None,
+            labels=self._names.of_node(boot) | {labels.MADE: made.digest}, stop_signal="SIGTERM",
+            healthcheck={"test": ["NONE"]}, networking_config=None,
             ports=ports.exposed(boot), mac_address=made.mac or None,
         )  # fmt: skip
         return {**config, "StdinOnce": True, "AttachStdin": True}
@@ -119,6 +123,11 @@ class Nodes:
     def adopt(self, container: str, boot: Boot) -> None:
         """Give a container that has ended the name of another boot."""
         self._client.rename(container, self._names.container(boot.node, boot.boot))
+
+    def join(self, container: str, network: str) -> None:
+        """Put a container that does not run into its network, if somebody has taken it out."""
+        if network not in self._client.inspect_container(container)["NetworkSettings"]["Networks"]:
+            self._client.connect_container_to_network(container, network)
 
     def start(self, container: str, boot: Boot, network: str) -> None:
         """Start it and tell the agent its boot; returns when the agent has read that.
@@ -193,7 +202,4 @@ class Nodes:
         pool, node = labels.numbers(marks)
         boot = max(map(self._names.boot_of, container["Names"] or [""]))
         running = container["State"] in ("running", "paused")
-        return Found(
-            container["Id"], pool, node, boot, running, container["ImageID"], marks.get(labels.AGENT, ""),
-            marks.get(labels.PORTS, ""), container["HostConfig"]["NetworkMode"],
-        )  # fmt: skip
+        return Found(container["Id"], pool, node, boot, running, marks.get(labels.MADE, ""))

@@ -1,7 +1,11 @@
 """What an owner may set about Docker nodes (orchestrator/settings.py says how)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+
+AGENT = ("/opt/nodefarm/agent/bin/python3", "-I", "-m", "agent", "-")
+"""`-I`: variables of the image that mean something to an interpreter mean nothing to this one."""
 
 
 @dataclass(frozen=True)
@@ -15,3 +19,4 @@ class Options:
     uid_base: int
     containers: bool = False  # a broker makes containers for tasks
     open: tuple[str, ...] = ()  # URLs of the farm's services that tasks may reach, besides the API
+    command: Sequence[str] = AGENT  # starts an agent that reads its boot message from standard input

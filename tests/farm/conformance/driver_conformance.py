@@ -45,16 +45,16 @@ class DriverConformance:
 
         seen = bench.seen(3)
         assert seen.root and seen.ip and seen.driver == bench.driver.name and seen.fresh
-        assert replace(
-            seen, root=node.root, ip=node.ip, driver=node.driver, uid_base=node.uid_base, fresh=node.fresh
-        ) == (node)
+        own = ("root", "ip", "driver", "uid_base", "fresh", "own_system", "network")
+        assert replace(seen, **{name: getattr(node, name) for name in own}) == node
 
     def test_nodes_have_addresses_and_roots_of_their_own(self, bench: Bench) -> None:
         for number in (1, 2, 3):
             bench.driver.create(bench.node(number), MACHINE)
 
-        seen = [bench.seen(number) for number in (1, 2, 3)]
-        assert len({boot.ip for boot in seen}) == len({boot.root for boot in seen}) == 3
+        bench.put_file(1, "shared/mine")
+        assert len({bench.seen(number).ip for number in (1, 2, 3)}) == 3
+        assert [bench.files(number) != [] for number in (1, 2, 3)] == [True, False, False]
 
     def test_creating_again_leaves_the_running_agent_alone(self, bench: Bench) -> None:
         bench.driver.create(bench.node(3), MACHINE)

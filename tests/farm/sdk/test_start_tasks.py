@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.both_drivers
+
 
 @pytest.fixture(scope="module")
 def seen(shared_farm, tmp_path_factory):

@@ -1,5 +1,9 @@
 """Microsoft's own SDKs of three ages, unmodified, drive the main path over plain http with shared keys."""
 
+import pytest
+
+pytestmark = pytest.mark.both_drivers
+
 
 def test_a_program_for_azure_batch_14_runs_unchanged(farm):
     seen = farm.program("14.2.0", "main_path_14")

@@ -39,6 +39,9 @@ class RememberedNodes:
         self.last_words: Callable[[int], object] = lambda node: None
         self._lock = threading.Lock()
 
+    def prepare(self, machine: Machine) -> None:
+        return
+
     def create(self, node: Boot, machine: Machine) -> None:
         self.restart(node, machine, wipe=False)
 

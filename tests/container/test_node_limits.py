@@ -1,0 +1,58 @@
+"""What a node's size means: memory, processes, /dev/shm, CPU; and what becomes of tasks that want more."""
+
+from typing import Any
+
+import pytest
+from container_support import DockerFarm
+from farm_support import RunningFarm, wait_until
+
+POOL = "limits"
+EAT = """/usr/bin/python3 -c "held = [bytearray(8 << 20) for _ in iter(int, 1)]\""""
+
+
+@pytest.fixture(scope="module")
+def small(shared_docker: DockerFarm) -> RunningFarm:
+    """A pool with one node of half a GiB."""
+    shared_docker.farm.add_pool(POOL, 1, slots=4, vmSize="farm_1c_0.5g")
+    return shared_docker.farm
+
+
+def outcomes(farm: RunningFarm, job: str, *tasks: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tasks of a job, by id, once all of them are completed."""
+    farm.add_job(job, POOL, list(tasks))
+    wait_until(lambda: all(task["state"] == "completed" for task in farm.tasks(job)), 60)
+    return {task["id"]: task["executionInfo"] for task in farm.tasks(job)}
+
+
+def test_a_task_that_uses_up_the_memory_is_killed_and_says_so_and_the_node_lives_on(small, docker_nodes) -> None:
+    (before,) = small.nodes(POOL)
+
+    seen = outcomes(small, "eats", {"id": "command", "commandLine": EAT})
+    after = outcomes(small, "eats-not", {"id": "next", "commandLine": "/bin/true"})
+
+    failure = seen["command"]["failureInfo"]
+    assert (seen["command"]["exitCode"], failure["code"]) == (137, "FailureExitCode")
+    assert failure["category"].lower() == "usererror"
+    assert "out of memory" in str(failure["details"]) and str(512 << 20) in str(failure["details"])
+    assert after["next"]["exitCode"] == 0
+    (node,) = small.nodes(POOL)
+    assert node["lastBootTime"] == before["lastBootTime"]
+
+
+def test_a_child_that_is_killed_for_memory_is_told_in_the_task_s_story(small, docker_nodes) -> None:
+    line = f"/bin/sh -c '{EAT}; exit 5'"
+
+    seen = outcomes(small, "eaten", {"id": "parent", "commandLine": line})
+
+    assert seen["parent"]["exitCode"] == 5
+    story = str(small.attempts("eaten", "parent"))
+    assert "memory" in story
+
+
+def test_a_task_sees_the_limits_of_its_size(small, docker_nodes) -> None:
+    shm = '/bin/sh -c \'df -k /dev/shm | tail -1 | tr -s " " | cut -d" " -f2\''
+
+    seen = outcomes(small, "sees", {"id": "shm", "commandLine": shm})
+
+    assert seen["shm"]["exitCode"] == 0
+    assert small.raw("GET", "/jobs/sees/tasks/shm/files/stdout.txt").text.strip() == str(256 << 10)

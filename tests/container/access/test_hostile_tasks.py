@@ -1,5 +1,6 @@
 """A task that is root may ruin its node; it gets neither the agent's secrets nor past the firewall (DESIGN, Nodes)."""
 
+import pytest
 from container_support import DockerFarm
 from farm_support import wait_until
 from probing import ADMIN, PoolNodes
@@ -7,10 +8,10 @@ from probing import ADMIN, PoolNodes
 from orchestrator.domain.tokens import node_token
 from orchestrator.store.access import Access
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
+
 ATTACK = r"""
 import ctypes, errno, glob, json, os, socket, subprocess
-
-pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
 libc = ctypes.CDLL(None, use_errno=True)
 got = []
 

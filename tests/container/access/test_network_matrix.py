@@ -8,10 +8,10 @@ import pytest
 from farm_support import wait_until
 from probing import ADMIN, PoolNodes, as_command, listening
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
+
 LISTEN = """
 import http.server, threading
-
-pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
 for port in (7777, 8080, 8081):
     server = http.server.ThreadingHTTPServer(("", port), http.server.SimpleHTTPRequestHandler)
     threading.Thread(target=server.serve_forever).start()

@@ -52,7 +52,7 @@ class DockerFarm:
 
     def left(self) -> list[str]:
         """Names of everything in Docker that carries the account's label."""
-        found = [c.name for c in self.client.containers.list(all=True, filters=self.filters)]
+        found = [c.name for c in self.client.containers.list(all=True, ignore_removed=True, filters=self.filters)]
         found += [v.name for v in self.client.volumes.list(filters=self.filters)]
         return found + [n.name for n in self.client.networks.list(filters=self.filters)]
 

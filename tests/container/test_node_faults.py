@@ -1,0 +1,107 @@
+"""Nodes that are killed, or made while the farm dies: what ran there runs again, and nothing is left over."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+from container_support import DockerFarm
+from docker.models.containers import Container
+from farm_support import RunningFarm, wait_until
+
+POOL = "faults"
+GO = "/mnt/batch/tasks/shared/go"
+WAIT = f"until [ -e {GO} ]; do sleep 0.1; done"
+
+
+@pytest.fixture(scope="module")
+def pool(shared_docker: DockerFarm) -> str:
+    """Two nodes, so that what one loses finds another."""
+    shared_docker.farm.add_pool(POOL, 2)
+    return POOL
+
+
+def running_on(farm: RunningFarm, job: str) -> str:
+    """Id of the node that the job's only task runs on now."""
+    wait_until(lambda: farm.tasks(job)[0]["state"] == "running", 60)
+    return str(farm.tasks(job)[0]["nodeInfo"]["nodeId"])
+
+
+def let_go(docker_nodes: DockerFarm, nodes: list[str]) -> None:
+    for node in nodes:
+        docker_nodes.container(node).exec_run(["touch", GO])
+
+
+def hold(docker_nodes: DockerFarm, nodes: list[str]) -> None:
+    for node in nodes:
+        docker_nodes.container(node).exec_run(["rm", "-f", GO])
+
+
+def kill(container: Container) -> None:
+    container.kill()
+
+
+def kill_agent(container: Container) -> None:
+    """SIGKILL for the agent alone, as the machine would do it: from outside."""
+    init = psutil.Process(container.attrs["State"]["Pid"])
+    os.kill(init.children()[0].pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("fault", [kill, kill_agent])
+def test_a_task_whose_node_is_lost_runs_again_and_the_node_comes_back(
+    docker_nodes: DockerFarm, pool: str, fault: Callable[[Container], None]
+) -> None:
+    farm, job = docker_nodes.farm, fault.__name__
+    farm.add_job(job, pool, [{"id": "t", "commandLine": f"/bin/sh -c '{WAIT}'"}])
+    lost = docker_nodes.container(running_on(farm, job))
+
+    fault(lost)
+
+    node = lost.labels["nodefarm.node"]
+    wait_until(lambda: docker_nodes.container(node).name != lost.name, 60)  # the next boot
+    wait_until(lambda: len(farm.attempts(job, "t")) >= 2 and running_on(farm, job), 60)
+    wait_until(lambda: {n["state"] for n in farm.nodes(pool)} == {"idle", "running"}, 60)
+    nodes = [node["id"] for node in farm.nodes(pool)]
+    let_go(docker_nodes, nodes)
+    wait_until(lambda: farm.tasks(job)[0]["state"] == "completed", 60)
+    hold(docker_nodes, nodes)
+    assert farm.tasks(job)[0]["executionInfo"]["exitCode"] == 0
+
+
+def test_engine_and_workers_killed_while_ten_nodes_are_made_make_ten_nodes(docker_nodes: DockerFarm) -> None:
+    farm = docker_nodes.farm
+    farm.add_pool("ten", 10, wait=False, vmSize="farm_1c_0.5g")
+    wait_until(lambda: len(docker_nodes.client.containers.list(filters={"label": "nodefarm.pool=ten"})) >= 2, 60)
+
+    for process in psutil.Process(farm.process.pid).children():
+        words = " ".join(process.cmdline())
+        if "orchestrator.engine" in words or "orchestrator.workers" in words:
+            process.kill()
+
+    wait_until(lambda: [n["state"] for n in farm.nodes("ten")] == ["idle"] * 10, 100)
+    labels = [docker_nodes.filters["label"], "nodefarm.pool=ten"]
+    assert len(docker_nodes.client.containers.list(all=True, ignore_removed=True, filters={"label": labels})) == 10
+    with farm.api as api:
+        api.delete("/pools/ten")
+    wait_until(
+        lambda: not docker_nodes.client.containers.list(all=True, ignore_removed=True, filters={"label": labels}), 60
+    )
+
+
+def test_what_is_ours_and_yet_unknown_is_removed(docker_nodes: DockerFarm) -> None:
+    client, farm = docker_nodes.client, docker_nodes.farm
+    (home,) = (n for n in client.networks.list(filters=docker_nodes.filters) if n.name.endswith("-home"))
+    marks = {**home.attrs["Labels"], "nodefarm.pool": "nobody", "nodefarm.pool.number": "99999"}
+    prefix = home.name.removesuffix("-home")
+    client.networks.create(f"{prefix}-pool-99999", labels=marks)
+    client.volumes.create(f"{prefix}-node-99999", labels={**marks, "nodefarm.node.number": "99999"})
+    client.containers.create(
+        "busybox:1.36", name=f"{prefix}-node-99998-1", labels={**marks, "nodefarm.node.number": "99998"}
+    )
+
+    for process in psutil.Process(farm.process.pid).children():
+        if "orchestrator.workers" in " ".join(process.cmdline()):
+            process.kill()  # a worker that starts looks for strays
+
+    wait_until(lambda: not [name for name in docker_nodes.left() if "9999" in name], 60)

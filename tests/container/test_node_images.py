@@ -1,0 +1,57 @@
+"""What works on a node depends on no image: (stock, older Debian, one static program) x what a node is asked for."""
+
+from typing import Any
+
+import pytest
+from container_support import IMAGES, DockerFarm
+from farm_support import wait_until
+
+MATRIX = {"stock": IMAGES["FARM_NODE_IMAGE"], "older": "debian:bullseye-slim", "busybox": "busybox:1.36"}
+ADMIN = {"autoUser": {"elevationLevel": "admin", "scope": "pool"}}
+LOOK = "/bin/sh -c 'id -u; echo x > made; cat /proc/self/maps; env'"
+
+
+def named(image: str) -> dict[str, Any]:
+    """A pool's virtualMachineConfiguration for a Docker image."""
+    return {"imageReference": {"virtualMachineImageId": image}, "nodeAgentSKUId": "batch.node.debian 12"}
+
+
+@pytest.fixture(scope="module")
+def pools(shared_docker: DockerFarm) -> DockerFarm:
+    """One node of each image, made at the same time."""
+    farm = shared_docker.farm
+    for name, image in MATRIX.items():
+        farm.add_pool(f"image-{name}", 1, wait=False, vmSize="farm_1c_0.5g", virtualMachineConfiguration=named(image))
+    for name in MATRIX:
+        wait_until(lambda pool=f"image-{name}": [n["state"] for n in farm.nodes(pool)] == ["idle"], 100)
+    return shared_docker
+
+
+@pytest.mark.parametrize("image", MATRIX)
+def test_tasks_and_elevated_tasks_run_on_any_image_with_nothing_of_ours_in_sight(
+    pools: DockerFarm, docker_nodes: DockerFarm, image: str
+) -> None:
+    farm, job = docker_nodes.farm, f"look-{image}"
+    tasks = [{"id": "user", "commandLine": LOOK}, {"id": "root", "commandLine": LOOK, "userIdentity": ADMIN}]
+    farm.add_job(job, f"image-{image}", tasks)
+
+    wait_until(lambda: all(task["state"] == "completed" for task in farm.tasks(job)), 60)
+
+    assert [task["executionInfo"].get("exitCode") for task in farm.tasks(job)] == [0, 0]
+    users = []
+    for task in ("user", "root"):
+        said = farm.raw("GET", f"/jobs/{job}/tasks/{task}/files/stdout.txt").text
+        assert not [word for word in ("/opt/nodefarm", "LD_", "SSL_CERT_FILE", "NODEFARM=") if word in said]
+        users.append(int(said.split()[0]))
+    assert users[0] >= 200_000 and users[1] == 0
+
+
+def test_an_image_that_is_nowhere_makes_its_nodes_unusable_and_they_say_why(docker_nodes: DockerFarm) -> None:
+    farm = docker_nodes.farm
+    farm.add_pool("nowhere", 1, wait=False, virtualMachineConfiguration=named("127.0.0.1:1/nobody/nothing:7"))
+
+    wait_until(lambda: [n["state"] for n in farm.nodes("nowhere")] == ["unusable"], 60)
+
+    (error,) = farm.nodes("nowhere")[0]["errors"]
+    assert error["code"] == "ContainerInvalidImage"
+    assert "nobody/nothing:7" in error["message"] and "pull failed" in error["message"]

@@ -8,10 +8,10 @@ from typing_extensions import TypedDict
 from orchestrator.api.wire import job_tasks, pools
 from orchestrator.api.wire.errors import Path, WireError, invalid, missing
 from orchestrator.api.wire.job_tasks import JobManagerTask, JobPreparationTask, JobReleaseTask
-from orchestrator.api.wire.parts import STRICT, EnvironmentSetting, JobConstraints, MetadataItem, only_one
+from orchestrator.api.wire.parts import STRICT, EnvironmentSetting, Identified, JobConstraints, MetadataItem, only_one
 from orchestrator.api.wire.pools import PoolSpecification
 from orchestrator.api.wire.rules import Rules
-from orchestrator.api.wire.types import Bool, DisplayName, Id, Int, PoolId, Text, one_of, refuse
+from orchestrator.api.wire.types import Bool, DisplayName, Int, PoolId, Text, one_of, refuse
 from orchestrator.domain import durations
 
 
@@ -78,10 +78,8 @@ class JobSpecification(TypedDict, total=False):
 
 
 @with_config(STRICT)
-class JobAdd(JobSpecification, total=False):
+class JobAdd(Identified, JobSpecification, total=False):
     """`JobAddParameter` of the newest api-version."""
-
-    id: Required[Id]
 
 
 @with_config(STRICT)

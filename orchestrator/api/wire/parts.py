@@ -37,6 +37,13 @@ def only_one(model: Any, *names: str) -> str:
 
 
 @with_config(STRICT)
+class Identified(TypedDict, total=False):
+    """The first base of what has an id, so that the id is looked at first."""
+
+    id: Required[Id]
+
+
+@with_config(STRICT)
 class MetadataItem(TypedDict, total=False):
     name: Required[Annotated[Text, AfterValidator(_metadata_key)]]
     value: Required[Text]

@@ -12,6 +12,7 @@ from orchestrator.api.wire.parts import (
     STRICT,
     ApplicationPackageReference,
     EnvironmentSetting,
+    Identified,
     MetadataItem,
     OneUser,
     SourcedFile,
@@ -23,7 +24,6 @@ from orchestrator.api.wire.types import (
     Count,
     DisplayName,
     Duration,
-    Id,
     Name,
     Retries,
     Slots,
@@ -125,10 +125,8 @@ class PoolSpecification(TypedDict, total=False):
 
 
 @with_config(STRICT)
-class PoolAdd(PoolSpecification, total=False):
+class PoolAdd(Identified, PoolSpecification, total=False):
     """`PoolAddParameter` of the newest api-version and what older ones add."""
-
-    id: Required[Id]
 
 
 @with_config(STRICT)

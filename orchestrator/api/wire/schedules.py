@@ -7,9 +7,9 @@ from typing_extensions import TypedDict
 
 from orchestrator.api.wire.errors import WireError, invalid
 from orchestrator.api.wire.jobs import JobSpecification, finish_specification
-from orchestrator.api.wire.parts import STRICT, MetadataItem
+from orchestrator.api.wire.parts import STRICT, Identified, MetadataItem
 from orchestrator.api.wire.rules import Rules
-from orchestrator.api.wire.types import DisplayName, Duration, Id, Moment
+from orchestrator.api.wire.types import DisplayName, Duration, Moment
 from orchestrator.domain import durations
 
 PERIODS = ("startWindow", "recurrenceInterval")
@@ -41,10 +41,9 @@ class JobScheduleUpdate(JobSchedulePatch, total=False):
 
 
 @with_config(STRICT)
-class JobScheduleAdd(JobScheduleUpdate, total=False):
+class JobScheduleAdd(Identified, JobScheduleUpdate, total=False):
     """`JobScheduleAddParameter` of the newest api-version."""
 
-    id: Required[Id]
     displayName: DisplayName
 
 

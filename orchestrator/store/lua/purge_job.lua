@@ -5,7 +5,8 @@ local j = job(a.job)
 if not j then return done(1, '') end
 if j.state ~= 'deleting' or pending(j, 'running') > 0 or waits_at_nodes(j) then return done(0, j.id) end
 local J = j.number
-if call('HGET', K.job(J), 'wound_up') ~= '1' then return done(1, j.id) end -- the engine asks again when it is
+-- Its nodes may still have to be released; the engine asks again then.
+if j.prep ~= '' and call('HGET', K.job(J), 'wound_up') ~= '1' then return done(1, j.id) end
 local scan = call('HSCAN', K.task_states(J), 0, 'COUNT', 250)
 local numbers = {}
 for i = 1, #scan[2], 2 do

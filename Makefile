@@ -12,21 +12,27 @@ BIN        := .venv/bin
 SOURCES    := pyproject.toml constraints.txt
 CONTAINER  := $(if $(shell find tests/container -name 'test_*.py' 2>/dev/null),tests/container)
 
-.PHONY: help demo test nightly check lint fast bench tools engine bases clean
+.PHONY: help demo test nightly check lint fast bench tools engine bases images clean
 
 help:
-	@echo "make demo   install into .venv, start a farm, render an animation on it"
+	@echo "make demo   install into .venv, start a farm, render an animation on it; DRIVER=docker: on compose's cluster"
 	@echo "make test   install what tests need, then every check and every test"
 	@echo "make nightly  the tests that need minutes and gigabytes"
 	@echo "make check  lint, layering, fast tests"
 	@echo "make bases  a Docker engine that answers, and the public images that ours begin with"
+	@echo "make images  the images of nodes, agent and orchestrator"
 	@echo "make bench  the measurements in bench/"
 	@echo "make clean  remove .venv and what tools left behind"
 
+ifeq ($(DRIVER),docker)
+demo: .venv/demo.stamp bases
+	@scripts/cluster $(BIN)/python -m examples.animation --own
+else
 demo: .venv/demo.stamp
 	@$(BIN)/python -m examples.animation
+endif
 
-test: .venv/test.stamp tools lint
+test: .venv/test.stamp tools images lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/fast tests/farm $(CONTAINER)
 
 # What takes minutes and gigabytes of disk.
@@ -63,6 +69,10 @@ bases: engine
 	@images/offline/busybox
 	@images/offline/redis/make
 	@images/offline/minio/make
+
+# Under the tags that compose/compose.yml names; layers that did not change are not built again.
+images: bases
+	@scripts/images node agent orchestrator
 
 .venv/%.stamp: $(SOURCES) scripts/venv
 	@scripts/venv "$(PYTHON)" $*

@@ -1,14 +1,20 @@
 """Configuration, read once. Every setting is `FARM_<NAME>` in the environment; times in seconds, sizes in bytes."""
 
+import os
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """What the processes of one farm agree on."""
+    """What the processes of one farm agree on.
 
-    model_config = SettingsConfigDict(env_prefix="FARM_", extra="ignore")
+    What is secret may lie in files of the folder FARM_SECRETS_DIR, named like the variables: `farm_redis_url`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FARM_", extra="ignore", secrets_dir=os.environ.get("FARM_SECRETS_DIR") or None
+    )
 
     account: str = "farm"
     data_dir: Path = Path("~/.local/share/nodefarm").expanduser()
@@ -55,6 +61,7 @@ class Settings(BaseSettings):
     quota_inter_node: int = 100  # nodes of a pool with inter-node communication
     node_address: str = "127.0.0.1"  # of the host: where the ports of nodes are published
     log_level: str = "info"
+    beat_file: Path | None = None  # engine, workers and janitor touch it while they do their work
 
     @property
     def store_for_nodes(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import uuid
 
+import structlog
 import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +15,7 @@ from orchestrator.api.app import create_app
 from orchestrator.api.errors import ApiError
 from orchestrator.serving import Server
 from orchestrator.settings import Settings
+from orchestrator.storage.base import StorageError
 
 GRACE_S = 10
 """Seconds that running requests get to end when the process is told to stop."""
@@ -38,6 +40,7 @@ async def serve(settings: Settings) -> None:
     farm = await wiring.open_farm(settings)
     try:
         await farm.store.accounts.ensure()
+        await _try_storage(farm)
         app = create_app(
             farm.store,
             farm.containers,
@@ -74,6 +77,14 @@ def _sockets(settings: Settings) -> list[socket.socket] | None:
     if not settings.node_host or settings.host in (settings.node_host, "0.0.0.0", ""):
         return None
     return [socket.create_server((host, settings.port)) for host in (settings.host, settings.node_host)]
+
+
+async def _try_storage(farm: wiring.Farm) -> None:
+    """Makes the bucket at the first start. A store that is away is no reason not to serve what needs none."""
+    try:
+        await farm.containers.storage.check()
+    except StorageError as error:
+        structlog.get_logger("api").warning("storage_away", error=error.message)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli import output
 from orchestrator.cli.commands import (
+    credentials,
     doctor,
     job,
     key,
@@ -57,7 +58,7 @@ def _common(
             os.environ.pop(name, None)
 
 
-for _module in (up, status, run, doctor):
+for _module in (up, status, run, doctor, credentials):
     _module.register(app)
 for _noun in (pool, node, job, schedule, task, package, storage, key, quota):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])

@@ -5,33 +5,21 @@ import shutil
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
 
-from orchestrator.cli import embedded_redis, folder
+from orchestrator.cli import docker_checks, embedded_redis, folder
 from orchestrator.cli.errors import CliError
+from orchestrator.cli.finding import ENOUGH_DISK, Finding
 from orchestrator.cli.folder import Credentials
 from orchestrator.drivers.node_folder import unreachable
 from orchestrator.settings import Settings
 from orchestrator.storage.base import StorageError
 
-ENOUGH_DISK = 2 * 1024**3
-"""Bytes below which a farm soon has no room for its tasks' files."""
 LARGEST_SKEW = 15 * 60.0
 """Seconds that the clocks of client and farm may differ (spec/api.md, 2)."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`verdict`: ok, note (works without) or bad (does not work)."""
-
-    name: str
-    verdict: str
-    says: str
-    advice: str = ""
 
 
 def every(place: Path, port: int) -> list[Finding]:
@@ -45,7 +33,7 @@ def every(place: Path, port: int) -> list[Finding]:
         storage(),
         Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port),
         clock(place),
-        docker(),
+        *docker_checks.every(Settings()),
     ]
 
 
@@ -141,16 +129,3 @@ def clock(place: Path) -> Finding:
     if skew > LARGEST_SKEW:
         return Finding("clock", "bad", f"{skew:.0f} s apart", "set the clock of this machine or of the farm's")
     return Finding("clock", "ok", f"within {max(1.0, skew):.0f} s of the farm's")
-
-
-def docker() -> Finding:
-    """Asked through its socket; the process driver does not need it."""
-    path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-    if not path.startswith("/"):
-        return Finding("docker", "note", f"remote: {path}", "")
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=path), timeout=5) as engine:
-            version = engine.get("http://docker/version").raise_for_status().json()["Version"]
-    except (httpx.HTTPError, KeyError, ValueError):
-        return Finding("docker", "note", "no engine answers", "not needed by the process driver, which nodes use now")
-    return Finding("docker", "ok", f"engine {version}")

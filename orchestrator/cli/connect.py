@@ -1,25 +1,31 @@
-"""Which farm a command means: the environment's, else the one of the data folder."""
+"""Which farm a command means: the environment's, else the one of the data folder, else the one that we are part of."""
 
+import asyncio
 import os
 
 from orchestrator.cli import folder
 from orchestrator.cli.client import FarmClient
-from orchestrator.cli.errors import NoFarm
+from orchestrator.cli.errors import CliError, NoFarm
 from orchestrator.cli.folder import Credentials
+from orchestrator.domain.errors import FarmError
+from orchestrator.settings import Settings
 
 
 def credentials() -> Credentials:
     """FARM_ENDPOINT with FARM_ACCOUNT and FARM_KEY, else `credentials.json` of the data folder.
 
-    Members that the environment does not name are taken from the file.
+    Members that the environment does not name are taken from the file. In a container of the farm itself, which
+    has its secrets (FARM_SECRETS_DIR), the key comes from the store.
 
     Raises:
-        NoFarm: neither names a farm.
+        NoFarm: nothing names a farm.
     """
     named = os.environ.get("FARM_ENDPOINT"), os.environ.get("FARM_ACCOUNT"), os.environ.get("FARM_KEY")
     if all(named):
         return Credentials(*named)
     stored = Credentials.read(folder.default())
+    if stored is None and os.environ.get("FARM_SECRETS_DIR"):
+        stored = asyncio.run(_own())
     if stored is None:
         raise NoFarm(
             f"no farm: {folder.default()}/credentials.json does not exist and FARM_ENDPOINT, FARM_ACCOUNT, FARM_KEY "
@@ -27,6 +33,21 @@ def credentials() -> Credentials:
         )
     own = (stored.endpoint, stored.account, stored.key)
     return Credentials(*(said or kept for said, kept in zip(named, own, strict=True)))
+
+
+async def _own() -> Credentials:
+    from orchestrator import wiring  # slow to load, and needed in the farm's own containers only
+
+    settings = Settings()
+    try:
+        farm = await wiring.open_farm(settings)
+        try:
+            keys = await farm.store.accounts.keys()
+        finally:
+            await farm.close()
+    except (FarmError, OSError, ValueError) as error:
+        raise CliError(f"cannot ask the farm's store for the key: {error}") from error
+    return Credentials(settings.api_url, settings.account, keys["primary"])
 
 
 def client() -> FarmClient:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from orchestrator.beat import PERIOD_S, beat
 from orchestrator.engine.access import NodeUsers
 from orchestrator.engine.autoscale import Autoscale
 from orchestrator.engine.duty import keep_doing
@@ -44,6 +45,8 @@ class Engine:
             duties.create_task(keep_doing("measure", self._autoscale.measure_once, _nothing))
             duties.create_task(keep_doing("sweep", self._sweep, _nothing))
             duties.create_task(keep_doing("storage", self._sweep_storage, _nothing))
+            if self._settings.beat_file is not None:
+                duties.create_task(keep_doing("beat", self._beat, _nothing))
 
     async def _start(self) -> None:
         """Once, at the start: what an engine that died may have left behind."""
@@ -65,6 +68,12 @@ class Engine:
         await self._users.restore()
         await self._reports.sweep()
         await self._pools.sweep()
+
+    async def _beat(self) -> None:
+        """We live as long as Redis answers us."""
+        await self._store.scripts.now()
+        beat(self._settings.beat_file)
+        await asyncio.sleep(PERIOD_S)
 
     async def _sweep_storage(self) -> None:
         """What uploads left unfinished and packages that were replaced go, after a while."""

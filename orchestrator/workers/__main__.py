@@ -20,6 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from orchestrator import logs, wiring
+from orchestrator.beat import beat
 from orchestrator.domain.errors import Unavailable
 from orchestrator.drivers.base import Driver
 from orchestrator.settings import Settings
@@ -127,6 +128,7 @@ class WorkerProcess:
         while not self._stopping.wait(TEND_S):
             try:
                 driver.tend()
+                beat(self._settings.beat_file)
             except OSError as error:  # a full disk, say: the next round may do better
                 log.warning("driver_not_tended", error=str(error))
 

@@ -29,7 +29,7 @@ def test_every_command_has_help_with_an_example_of_itself(name):
 
 
 def test_the_commands_are_those_that_were_promised():
-    promised = """up down status logs run doctor
+    promised = """up down status logs run doctor credentials
         pool create,pool list,pool show,pool resize,pool delete,
         pool autoscale enable,pool autoscale disable,pool autoscale evaluate,node list,node show,node reboot,
         node reimage,node remove,node disable,node enable,node deallocate,node start,node logs,

@@ -1,0 +1,105 @@
+"""One `docker compose up` is a cluster: Redis and MinIO as they are, nodes beside them, nothing left at the end."""
+
+import os
+import subprocess
+import sys
+
+import httpx
+import pytest
+from cluster import Cluster
+from container_support import HERE
+from farm_support import RunningFarm, wait_until
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def cluster(engine, tmp_path_factory):
+    found = Cluster(tmp_path_factory.mktemp("compose"), f"compose-{os.getpid()}", engine)
+    try:
+        found("up", "-d", "--wait", "--quiet-pull")
+        yield found
+    finally:
+        found("down", "-v")
+    assert found.left() == []
+    filters = {"label": f"com.docker.compose.project={found.name}"}
+    assert engine.volumes.list(filters=filters) == [] and engine.networks.list(filters=filters) == []
+
+
+@pytest.fixture
+def clustered(cluster):
+    """The cluster as tests of farms know one."""
+    said = cluster.credentials()
+    return RunningFarm(cluster.folder, said["endpoint"], said["account"], said["key"], "", None, "s3")
+
+
+def test_every_service_is_healthy_and_only_those_that_make_containers_see_the_engine(cluster):
+    services = cluster.services()
+
+    ended = {name for name, one in services.items() if one["State"]["Status"] == "exited"}
+    assert ended == {"init", "node", "agent"}
+    assert {services[name]["State"]["Health"]["Status"] for name in services.keys() - ended} == {"healthy"}
+    with_socket = {name for name, one in services.items() if "docker.sock" in str(one["HostConfig"]["Binds"])}
+    assert with_socket == {"workers", "janitor"}
+    published = {name: one["HostConfig"]["PortBindings"] for name, one in services.items()}
+    assert published.pop("api") == {f"{cluster.port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(cluster.port)}]}
+    assert not any(published.values())
+
+
+def test_no_secret_of_the_cluster_is_a_default_or_stands_in_a_container_s_configuration(cluster):
+    secrets = [
+        cluster("exec", "-T", "minio", "cat", "/run/nodefarm/password"),
+        cluster("exec", "-T", "api", "cat", "/run/nodefarm/farm_redis_url").split(":")[2].partition("@")[0],
+        cluster.credentials()["key"],
+    ]
+
+    assert all(len(secret) >= 40 for secret in secrets)
+    configurations = str(cluster.services())
+    assert not any(secret in configurations for secret in secrets)
+    assert "NOAUTH" in cluster("exec", "-T", "redis", "redis-cli", "get", "x")
+    assert httpx.get(f"http://127.0.0.1:{cluster.port}/pools").status_code == 401
+
+
+def test_the_demo_job_runs_on_the_cluster(cluster, clustered, tmp_path):
+    scene = tmp_path / "scene.json"
+    text = (HERE / "examples" / "animation" / "scene.json").read_text()
+    scene.write_text(text.replace('"frames": 48', '"frames": 4'))
+    environment = {
+        "FARM_ENDPOINT": clustered.endpoint,
+        "FARM_ACCOUNT": clustered.account,
+        "FARM_KEY": clustered.key,
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "examples.animation", "--own", "--out", tmp_path, "--scene", scene],
+        cwd=HERE, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "animation.png").read_bytes().startswith(b"\x89PNG")
+    kept = cluster("exec", "-T", "minio", "sh", "-c", f"ls -d /data/nodefarm/{cluster.name}/*/*")
+    assert len(kept.split()) >= 5, "frames and picture lie in MinIO"
+
+
+def test_services_are_replaced_under_the_nodes_and_down_ends_them_and_up_continues_the_job(cluster, clustered):
+    clustered.add_pool("lasting", nodes=1, wait=False)
+    command = "/bin/sh -c 'echo $AZ_BATCH_TASK_ID; sleep $(cat $AZ_BATCH_NODE_SHARED_DIR/seconds || echo 600)'"
+    clustered.add_job("lasting", "lasting", [{"id": "long", "commandLine": command}])
+    wait_until(lambda: clustered.tasks("lasting")[0]["state"] == "running", 120)
+    before = cluster.nodes()
+    assert len(before) == 1
+
+    cluster("up", "-d", "--wait", "--no-deps", "--force-recreate", "api", "engine", "janitor")
+    assert cluster.nodes() == before
+    assert clustered.tasks("lasting")[0]["state"] == "running"
+
+    cluster("down")
+    assert cluster.left() == []
+
+    cluster("up", "-d", "--wait")
+    wait_until(lambda: clustered.tasks("lasting")[0]["state"] == "running" and cluster.nodes(), 120)
+    assert cluster.nodes() != before
+    with clustered.api as api:
+        assert api.get("/jobs/lasting")["state"] == "active"
+        api.post("/jobs/lasting/tasks/long/terminate", {})
+    wait_until(lambda: clustered.tasks("lasting")[0]["state"] == "completed", 60)

@@ -1,4 +1,4 @@
-"""Nodes that are killed, or made while the farm dies: what ran there runs again, and nothing is left over."""
+"""Nodes that are killed, stopped, paused, cut off or made while the farm dies: what ran there runs again, once."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from azure.storage.blob import ContainerClient
 from container_support import DockerFarm
 from docker.models.containers import Container
 from farm_support import RunningFarm, wait_until
@@ -42,13 +43,22 @@ def kill(container: Container) -> None:
     container.kill()
 
 
+def stop(container: Container) -> None:
+    container.stop(timeout=5)
+
+
 def kill_agent(container: Container) -> None:
     """SIGKILL for the agent alone, as the machine would do it: from outside."""
     init = psutil.Process(container.attrs["State"]["Pid"])
     os.kill(init.children()[0].pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("fault", [kill, kill_agent])
+def cut_off(container: Container) -> None:
+    for name in container.attrs["NetworkSettings"]["Networks"]:
+        container.client.networks.get(name).disconnect(container, force=True)
+
+
+@pytest.mark.parametrize("fault", [kill, stop, kill_agent, cut_off])
 def test_a_task_whose_node_is_lost_runs_again_and_the_node_comes_back(
     docker_nodes: DockerFarm, pool: str, fault: Callable[[Container], None]
 ) -> None:
@@ -67,6 +77,28 @@ def test_a_task_whose_node_is_lost_runs_again_and_the_node_comes_back(
     wait_until(lambda: farm.tasks(job)[0]["state"] == "completed", 60)
     hold(docker_nodes, nodes)
     assert farm.tasks(job)[0]["executionInfo"]["exitCode"] == 0
+
+
+def test_a_node_that_was_silent_publishes_nothing_and_comes_back(docker_nodes: DockerFarm, pool: str) -> None:
+    farm = docker_nodes.farm
+    farm.cli("storage", "mb", "silent")
+    url = farm.cli("storage", "url", "silent", "--perm", "rwcl").stdout.strip()
+    out = {"filePattern": "out", "destination": {"container": {"containerUrl": url, "path": "out"}},
+           "uploadOptions": {"uploadCondition": "taskcompletion"}}  # fmt: skip
+    line = f"/bin/sh -c 'hostname > out; {WAIT}'"
+    farm.add_job("silent", pool, [{"id": "t", "commandLine": line, "outputFiles": [out]}])
+    silent = running_on(farm, "silent")
+
+    docker_nodes.container(silent).pause()
+
+    wait_until(lambda: running_on(farm, "silent") != silent, 60)
+    other = running_on(farm, "silent")
+    let_go(docker_nodes, [other])
+    wait_until(lambda: farm.tasks("silent")[0]["state"] == "completed", 60)
+    wait_until(lambda: [n["state"] for n in farm.nodes(pool)] == ["idle", "idle"], 60)
+    hold(docker_nodes, [other])
+    with ContainerClient.from_container_url(url) as published:
+        assert published.download_blob("out").readall().decode().strip() == other.replace("_", "-")
 
 
 def test_engine_and_workers_killed_while_ten_nodes_are_made_make_ten_nodes(docker_nodes: DockerFarm) -> None:

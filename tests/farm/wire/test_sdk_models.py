@@ -12,6 +12,7 @@ from orchestrator.api.lenses import version
 from orchestrator.api.wire import present, table
 from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
+from orchestrator.domain.endpoints import Endpoint
 from orchestrator.domain.facts import Added, JobOnNode
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
 from tests.fast.wire.wire_facts import BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
@@ -45,6 +46,9 @@ NEW_NAMES = {
     "UploadBatchServiceLogsConfiguration": "UploadBatchServiceLogsOptions",
     "UploadBatchServiceLogsResult": "UploadBatchServiceLogsResult",
     "BatchNodeDeallocateOptions": "BatchNodeDeallocateOptions",
+    "ComputeNodeUser": "BatchNodeUserCreateOptions",
+    "NodeUpdateUserParameter": "BatchNodeUserReplaceOptions",
+    "ComputeNodeGetRemoteLoginSettingsResult": "BatchNodeRemoteLoginSettings",
     "CloudPool": "BatchPool",
     "CloudJob": "BatchJob",
     "CloudTask": "BatchTask",
@@ -205,6 +209,7 @@ def answers():
     yield "task", present.task_object(a_task(failure=failed.failure | {"code": "BlobNotFound"}), "job-1", BASE)
     yield "task", present.task_object(a_fresh_task(), "job-1", BASE)
     yield "node", present.node_object(a_node(), BASE, [("job-1", failed)], {"publisher": "p", "offer": "o", "sku": "s"})
+    yield "remote_login", present.remote_login_object(Endpoint("SSHRule.0", "tcp", 22, 50_000, "10.0.0.1"))
     yield "task_counts", present.counts_object({"active": 1, "active_slots": 2})
     yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})
     yield "image", catalogue.load().supported_images()[0]

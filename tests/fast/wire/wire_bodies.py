@@ -207,7 +207,7 @@ LOADED = {
         "password": "secret!",
         "sshPublicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann@home",
     },
-    "node_user_update": {"password": "secret!", "expiryTime": "2030-01-02"},
+    "node_user_update": {"password": "secret!", "expiryTime": "2030-01-02T00:00:00Z"},
     "node_reboot": {"nodeRebootOption": "taskCompletion"},
     "node_reimage": {"nodeReimageOption": "retainedData"},
     "node_deallocate": {"nodeDeallocateOption": "Terminate"},

@@ -10,7 +10,6 @@ export FARM_AZURITE ?= $(FARM_CACHE)/azurite/node_modules/.bin/azurite-blob
 
 BIN        := .venv/bin
 SOURCES    := pyproject.toml constraints.txt
-CONTAINER  := $(if $(shell find tests/container -name 'test_*.py' 2>/dev/null),tests/container)
 
 .PHONY: help demo test nightly check lint fast bench tools engine bases images clean
 
@@ -33,7 +32,7 @@ demo: .venv/demo.stamp
 endif
 
 test: .venv/test.stamp tools images lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/fast tests/farm $(CONTAINER)
+	@$(BIN)/python scripts/tests $(PYTEST_ARGS)
 
 # What takes minutes and gigabytes of disk.
 nightly: .venv/test.stamp

@@ -39,8 +39,8 @@ def given(files_farm, foreign):
             inputs.upload_blob(name, name)
         inputs.upload_blob("big", secrets.token_bytes(MIB) * 200, max_concurrency=2)
     with ContainerClient.from_container_url(foreign.container_url("far")) as far:
-        far.upload_blob("deep/er/file", "from afar")
-        far.upload_blob("elsewhere", "no")
+        far.upload_blob("deep/er/file", "from afar", overwrite=True)  # one Azurite serves both farms
+        far.upload_blob("elsewhere", "no", overwrite=True)
     readable, there = url("inputs-14", "r"), foreign.container_url("far", "r")
     return {
         "file": readable.replace("?", "/other?"),

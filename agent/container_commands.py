@@ -115,6 +115,9 @@ class ContainerCommands:
             phase = RUN if self._followed[id].container else PRE
             code = "DiskFull" if error.errno == errno.ENOSPC else "CommandLaunchFailed"
             outcome = failure(phase, code, str(error))
+        except Exception as error:
+            _log.exception("following a container failed")
+            outcome = Lost(f"the node could not follow the container: {error!r}")
         finally:
             self._followed.pop(id, None)
         done(outcome)

@@ -275,7 +275,7 @@ class Runner:
             environment = container_variables(environment, work.job.environment, work.environment)
             place.command = self._containers.start(
                 place.account, attempt, work.words, environment, place.directory, done,
-                lambda info: self._report(["container", *key, json.dumps(info)], None),
+                lambda info: self._reports.report(["container", *key, json.dumps(info)]),
             )  # fmt: skip
         place.started = True
 
@@ -306,7 +306,7 @@ class Runner:
         if end.signal == signal.SIGKILL:
             return end._replace(memory_limit=self._memory.limit)
         words = f"the kernel killed a process of the node, which ran out of its {self._memory.limit} bytes of memory"
-        self._report(["note", *key, words], None)
+        self._reports.report(["note", *key, words])
         return end
 
     def _overdue(self, key: Key) -> None:

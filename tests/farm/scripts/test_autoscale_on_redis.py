@@ -8,6 +8,7 @@ import pytest
 from orchestrator.domain.autoscale import Failure, Run
 from orchestrator.domain.errors import Changed, Refused
 from orchestrator.domain.facts import NewTask
+from orchestrator.domain.resize_errors import resize_errors
 from orchestrator.engine.autoscale import Autoscale
 from orchestrator.engine.resources import Resources
 from orchestrator.store import Store, invariants
@@ -71,6 +72,11 @@ class World:
 
     def evaluate(self):
         return self.run(self.duty.evaluate(self.pool().number))
+
+    def settle(self):
+        """Judge the resize as a worker does that could make no node."""
+        pool = self.pool()
+        return self.run(self.store.pools.settle(pool.number, pool.allocation_at, resize_errors(pool, [], self.now, {})))
 
     def enable(self, formula=None, interval=None, pause_s=30, expect=None):
         return self.run(self.store.autoscale.enable("pool", formula, interval, pause_s * SECOND, expect))
@@ -177,7 +183,7 @@ def test_a_failed_evaluation_shows_its_error_and_changes_no_target(world):
 def test_what_could_not_be_allocated_is_tried_again_and_has_no_time_limit(world):
     world.add_pool()
     world.evaluate()
-    world.run(world.store.pools.settle(1, [{"code": "AccountCoreQuotaReached"}]))
+    world.run(world.store.pools.settle(1, world.pool().allocation_at, [{"code": "AccountCoreQuotaReached"}]))
     assert world.pool().allocation == "steady"
 
     world.now += 300 * SECOND
@@ -185,7 +191,7 @@ def test_what_could_not_be_allocated_is_tried_again_and_has_no_time_limit(world)
 
     assert world.pool().allocation == "resizing" and world.pool().resize_errors == []
     world.now += 10 * 86_400 * SECOND
-    assert world.run(world.store.pools.settle(1)) == "resizing", "resizeTimeout has no effect"
+    assert world.settle() == "resizing", "resizeTimeout has no effect"
 
 
 def test_while_autoscale_is_on_nobody_else_resizes(world):
@@ -203,7 +209,7 @@ def test_while_autoscale_is_on_nobody_else_resizes(world):
     assert "autoScaleFormula" not in pool.body and pool.body["enableAutoScale"] is False
     assert world.due() is None and len(world.samples().rows) == 0
     world.now += 900 * SECOND
-    assert world.run(store.pools.settle(1)) == "steady", "from now on the resize has its time limit"
+    assert world.settle() == "steady", "from now on the resize has its time limit"
     assert world.pool().resize_errors[0]["code"] == "AllocationTimedout"
     resize()
     world.run(store.autoscale.disable("pool"))  # again: nothing to do

@@ -70,7 +70,9 @@ class Worker:
         async def do() -> None:
             async with worker_context(self.redis_url, self.folder) as context:
                 while (await context.store.pools.get("p")).allocation != "steady":
-                    await asyncio.sleep(0.02)
+                    # A worker that was killed may not have settled it: as the engine's sweep does, ask again.
+                    await queue.request(context.store, "pool", 1)
+                    await asyncio.sleep(0.5)
                 await context.store.pools.resize("p", nodes, None, 900_000_000)
                 await queue.request(context.store, "pool", 1)
 

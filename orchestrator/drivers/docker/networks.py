@@ -73,7 +73,7 @@ class Networks:
         """
         name = self._names.network(pool)
         with self._lock:
-            if pool not in self._known:
+            if pool not in self._known or not self._named(name):  # somebody may have removed it behind our back
                 self._ensure(name, self._names.of_pool(pool_id, pool))
                 self._attach(name)
                 self._known.add(pool)

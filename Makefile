@@ -37,6 +37,7 @@ test: .venv/test.stamp tools images lint
 # What takes minutes and gigabytes of disk.
 nightly: .venv/test.stamp
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/nightly
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m long tests/farm/scripts
 
 check: .venv/test.stamp lint fast
 

@@ -484,17 +484,20 @@ def loop():
     loop.close()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
     run_state_machine_as_test(type("OnThisRedis", (Histories,), {"url": redis_url, "loop": loop}))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_they_agree_where_tasks_wait_at_nodes(redis_url, loop):
     run_state_machine_as_test(type("Crowded", (Crowds,), {"url": redis_url, "loop": loop}))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_small_budget_changes_nothing_but_the_number_of_messages(redis_url, loop):
     """Steps go on where the last call ended; the engine is rung for them."""
     small = {"SCHEDULE_BUDGET = 100": "SCHEDULE_BUDGET = 2", "CREDIT = 32": "CREDIT = 0"}

@@ -356,6 +356,7 @@ class Model:
                 if option == "retaineddata":
                     self._await_data(node)
                 node.state = "leavingpool"
+                node.call_back()  # out of service now, long before leave() empties it
         pool.allocation, pool.deallocation = "resizing", option
         return ""
 

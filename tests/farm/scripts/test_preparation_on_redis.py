@@ -109,3 +109,15 @@ def test_a_reimaged_node_prepares_again_whatever_the_job_says_a_rebooted_one_nee
     farm.boot(node)
     farm.report(node, ["up", {"version": "t"}], ["ready"])
     assert states(job) == ["preparing"]
+
+
+def test_a_manager_that_comes_back_ends_the_claim_of_its_job_because_nothing_else_of_it_is_ready(farm):
+    node = farm.new_node("pool-a")
+    job = a_job(farm, tasks=0, prep="", manager="m")
+    farm.add_tasks(job, [(Task(0, 0, "wide", 4), [], []), (Task(0, 0, "narrow"), [], [])])
+    turns = farm.model.queues["pool-a"]
+    assert turns.claim and turns.claim.task == job.named("wide").number
+    manager = next(held for held in node.held if held[1] == 1)
+    farm.report(node, ["back", *manager, "its disk is full"])
+    assert turns.claim is None and job.named("m").attempt == 2
+    farm.compare()

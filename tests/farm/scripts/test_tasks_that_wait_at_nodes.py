@@ -158,3 +158,10 @@ def test_a_node_that_waited_in_vain_ends_the_credit_until_something_is_measured_
     assert (world.job.pace, world.waiting()) == (0, [])
     world.finish(1)
     assert world.waiting()
+
+
+def test_a_node_that_is_to_be_removed_is_asked_for_them_at_once(world):
+    world.both.settle("pool-a")
+    world.both.remove("pool-a", [world.node], "taskcompletion")
+    world.both.compare()
+    assert world.last_message()["kind"] == "recall"

@@ -17,11 +17,11 @@ local function take(q, plan, j, T, size, N)
   refresh_offer(j)
 end
 
--- 2: is the claim still a claim?
+-- 2: is the claim still a claim? While the manager waits, nothing else of its job is ready, whatever the index holds.
 local function claim_holds(q)
   local c = q.claim
   local j = job(c.job)
-  return j and j.offered and j.queue == q.number and c.slots <= q.slots
+  return j and j.offered and j.queue == q.number and c.slots <= q.slots and (not j.held or c.task == j.manager)
     and call('ZSCORE', K.job_ready(c.job, c.slots), c.task)
 end
 

@@ -37,7 +37,7 @@ test: .venv/test.stamp tools images lint
 # What takes minutes and gigabytes of disk.
 nightly: .venv/test.stamp
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/nightly
-	$(BIN)/python -m pytest $(PYTEST_ARGS) -m long tests/farm/scripts
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PYTEST_ARGS) tests/farm/scripts/test_random_histories.py
 
 check: .venv/test.stamp lint fast
 

@@ -1,4 +1,4 @@
-"""What every test shares: the hypothesis profiles. HYPOTHESIS_PROFILE=long searches for hours, not seconds."""
+"""What every test shares: the hypothesis profiles. HYPOTHESIS_PROFILE=nightly searches for minutes, long for hours."""
 
 import os
 
@@ -10,4 +10,5 @@ settings.register_profile(
 settings.register_profile(
     "long", settings.get_profile("default"), max_examples=3000, stateful_step_count=120, print_blob=True
 )
+settings.register_profile("nightly", settings.get_profile("default"), max_examples=600, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

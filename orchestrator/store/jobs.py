@@ -133,11 +133,15 @@ class Jobs(Part):
         """`option`: requeue, terminate or wait; the engine handles what runs."""
         return await self._change("disable_job", id, expect, option=option)
 
-    async def terminate(self, id: str, reason: str = "UserTerminate", expect: int | None = None) -> Job:
-        return await self._change("end_job", id, expect, to="terminating", reason=reason)
+    async def terminate(
+        self, id: str, reason: str = "UserTerminate", expect: int | None = None, force: bool = False
+    ) -> Job:
+        """End a job. `force`: nodes are asked for release tasks, and nobody waits (spec/behaviour.md, 1.2)."""
+        return await self._change("end_job", id, expect, to="terminating", reason=reason, force=int(force))
 
-    async def delete(self, id: str, expect: int | None = None) -> None:
-        await self.call("end_job", id=id, to="deleting", reason="", expect=expect or 0)
+    async def delete(self, id: str, expect: int | None = None, force: bool = False) -> None:
+        """Delete a job; `force` as in `terminate`."""
+        await self.call("end_job", id=id, to="deleting", reason="", force=int(force), expect=expect or 0)
 
     async def step(self, number: int, after: int = 0) -> tuple[int, str, int]:
         """Wind a job down a bit: (next node number or 0, its state, tasks still running)."""

@@ -68,8 +68,8 @@ async def update_job(call: Call) -> Response:
 @operation(router, "DELETE", "/jobs/{jobId}", query=FORCE, conditions=conditions.ALL, status=202)
 async def delete_job(call: Call) -> Response:
     """Delete a job with its tasks and their files."""
-    _check_force(call)
-    await guarded(call, lambda: _job(call), lambda expect: call.store.jobs.delete(call.job_id, expect))
+    force = call.query.boolean("force")
+    await guarded(call, lambda: _job(call), lambda expect: call.store.jobs.delete(call.job_id, expect, force))
     return call.accepted(202)
 
 
@@ -98,10 +98,10 @@ async def enable_job(call: Call) -> Response:
 )
 async def terminate_job(call: Call) -> Response:
     """End a job: its running tasks are stopped and its waiting ones never run."""
-    _check_force(call)
+    force = call.query.boolean("force")
     body = await call.parse("job_terminate", required=False)
     reason = body.get("terminateReason") or "UserTerminate"
-    return await _act(call, lambda expect: call.store.jobs.terminate(call.job_id, reason, expect))
+    return await _act(call, lambda expect: call.store.jobs.terminate(call.job_id, reason, expect, force))
 
 
 @operation(router, "GET", "/jobs/{jobId}/taskcounts", answer="task_counts")
@@ -168,8 +168,3 @@ async def _update(call: Call, kind: str) -> Response:
 
     job = await guarded(call, lambda: _job(call), change)
     return call.written(200, job.modified)
-
-
-def _check_force(call: Call) -> None:
-    """`force` (20.0 on) does not wait for nodes; here termination and deletion never do."""
-    call.query.boolean("force")

@@ -1,5 +1,5 @@
 -- Terminates or deletes a job; the engine does the rest (step_job, purge_job).
--- a: id, to (terminating | deleting), reason, expect
+-- a: id, to (terminating | deleting), reason, force (1: do not wait for release tasks), expect
 -- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, Changed
 local j = job_of(a.id)
 if not j then return refuse('JobNotFound') end
@@ -11,5 +11,6 @@ if a.to == 'terminating' then
 end
 if a.to == 'deleting' and j.state ~= 'completed' then call('HINCRBY', K.meta(), 'active_jobs', -1) end
 end_job(j, a.to, a.reason ~= '' and a.reason)
+if a.force == 1 then call('HSET', K.job(j.number), 'forced', '1') end
 refresh_offer(j)
 return done(j.number)

@@ -21,8 +21,8 @@ local waits = waits_at_nodes(j)
 if following == 0 and pending(j, 'running') == 0 and not waits then
   if j.state == 'disabling' then
     set_job_state(j, 'disabled')
-  elseif not preparing.wound_up(j) then
-    waits = true
+  elseif not preparing.wound_up(j) and call('HGET', K.job(j.number), 'forced') ~= '1' then
+    waits = true -- for release tasks; they were asked for also where nobody waits
   elseif j.state == 'deleting' then
     call('HSET', K.job(j.number), 'wound_up', '1')
   else

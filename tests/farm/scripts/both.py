@@ -238,9 +238,10 @@ class Both:
     def enable(self, job: Job) -> None:
         self.agree(self.code(self.store.jobs.enable(job.id)), self.model.enable(job))
 
-    def terminate_job(self, job: Job) -> None:
-        real = self.code(self.store.jobs.terminate(job.id, "enough"))
+    def terminate_job(self, job: Job, force: bool = False) -> None:
+        real = self.code(self.store.jobs.terminate(job.id, "enough", force=force))
         self.agree(real, self.model.end(job, "terminating", "enough"))
+        job.forced = job.forced or (force and not real)
 
     def delete_job(self, job: Job) -> None:
         self.agree(self.code(self.store.jobs.delete(job.id)), self.model.end(job, "deleting", ""))

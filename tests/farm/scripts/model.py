@@ -598,7 +598,7 @@ class Model:
         if not job.running and not self.waits_at_nodes(job):
             if job.state == "disabling":
                 job.state = "disabled"
-            elif self._wound_up(job):
+            elif self._wound_up(job) or job.forced:
                 job.wound_up = job.state == "deleting"
                 job.state = "completed" if job.state == "terminating" else job.state
         self.finish(job.pool)

@@ -59,6 +59,7 @@ class Job:
     released: dict[int, "Outcome"] = field(default_factory=dict)
     barred: set[int] = field(default_factory=set)
     wound_up: bool = False
+    forced: bool = False
     tasks: dict[int, Task] = field(default_factory=dict)
     deps: Dependencies = field(default_factory=Dependencies)
 

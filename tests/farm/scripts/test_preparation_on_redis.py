@@ -80,6 +80,17 @@ def test_a_job_does_not_wait_for_a_release_on_a_node_that_is_gone_and_the_status
     assert kept.node_id == node.id and kept.preparation["result"] == "success" and kept.release is None
 
 
+def test_a_job_that_is_forced_to_end_asks_for_its_releases_and_waits_for_none(farm):
+    node = farm.new_node("pool-a")
+    job = a_job(farm, tasks=1, release=True)
+    farm.report(node, ["prep", job.number, DONE])
+    farm.terminate_job(job, force=True)
+    farm.step(job)
+    assert job.state == "completed"
+    assert any("release" in message for message in node.inbox)
+    farm.report(node, *[["end", *held, 5, 137, None, []] for held in sorted(node.held)], ["release", job.number, DONE])
+
+
 def test_a_release_that_is_never_told_of_ends_with_its_limit(farm):
     node = farm.new_node("pool-a")
     job = a_job(farm, tasks=0, release=True)

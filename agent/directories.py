@@ -36,7 +36,7 @@ class Directories:
         self.startup = f"{root}/{layout.STARTUP}"
         self._jobs: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
-        self._counter = itertools.count()
+        self._discarded = map(f"{os.urandom(8).hex()}-{{}}".format, itertools.count())
 
     def make(self) -> None:
         """Make what every node has; what is there stays.
@@ -93,9 +93,10 @@ class Directories:
             os.chown(path, 0, 0, follow_symlinks=False)
 
     def discard(self, path: str) -> bool:
-        """Move a file or directory to the trash; answers whether there was one."""
+        """Move a file or directory to the trash; answers whether there was one. What an earlier boot left there, whose
+        agent may have had our process id, is in nobody's way."""
         try:
-            os.rename(path, f"{self.trash}/{os.getpid()}-{next(self._counter)}")
+            os.rename(path, f"{self.trash}/{next(self._discarded)}")
         except FileNotFoundError:
             return False
         return True

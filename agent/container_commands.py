@@ -57,7 +57,7 @@ class ContainerCommands:
         """Run a command in the container that its task asks for.
 
         Args:
-            attempt: job, task and attempt, or start (contract/door.py).
+            attempt: what it is: job, task and attempt, or one of the others of contract/door.py.
             done: called once, later, with the outcome.
             told: called with each containerInfo (spec/behaviour.md, 19).
 

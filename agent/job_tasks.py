@@ -11,20 +11,22 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from agent import commandline, durations
+from agent import durations
 from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
-from agent.assignment import Job, Work, read_job, retention
+from agent.assignment import Job, Work, command_words, read_job, retention
 from agent.commands import Commands, Lost, Outcome
+from agent.container_commands import ContainerCommands
 from agent.contract import layout
 from agent.core import KILLED_EXIT, End
 from agent.directories import Directories
-from agent.environment import settings, task_variables
+from agent.environment import container_variables, settings, task_variables
 from agent.failures import PRE, RUN, TIME, Failed, Failure, failure
 from agent.runner import Keeper
-from agent.spawners import GENTLE
+from agent.spawners import AT_ONCE, GENTLE
 from agent.tail import last_words
 from agent.transfer import Transfer
 
@@ -43,16 +45,18 @@ class JobTasks:
         directories: Directories,
         accounts: Accounts,
         commands: Commands,
+        containers: ContainerCommands | None,
         transfer: Transfer,
         keeper: Keeper,
         report: Callable[[list[Any], float | None], None],
         variables: Callable[[], dict[str, str]],
     ) -> None:
-        self._directories, self._accounts, self._commands = directories, accounts, commands
+        self._directories, self._accounts = directories, accounts
+        self._commands, self._containers = commands, containers
         self._transfer, self._keeper, self._report, self._variables = transfer, keeper, report, variables
         self._prepared: dict[int, asyncio.Task[dict[str, Any]]] = {}
         self._released: dict[int, asyncio.Task[dict[str, Any]]] = {}
-        self._running: dict[tuple[str, int], int] = {}  # command ids
+        self._running: dict[tuple[str, int], Callable[[int], None]] = {}  # sends the command a signal
         self._over: set[int] = set()  # jobs whose preparation is not to be tried again
 
     def prepare(self, job: Job) -> None:
@@ -109,7 +113,7 @@ class JobTasks:
             started = time.monotonic()
             info: dict[str, Any] = {} if kind == RELEASE else {"retryCount": retries}
             self._tell(kind, job, {**info, "state": "running", "startAgeUs": 0})
-            outcome, directory = await self._attempt(kind, job, body)
+            outcome, directory = await self._attempt(kind, job, body, info)
             if isinstance(outcome, Lost) and job.number not in self._over:
                 _log.warning("job task runs again", extra={"job": job.number, "kind": kind, "reason": outcome.why})
                 await asyncio.sleep(_AGAIN_S)
@@ -120,10 +124,10 @@ class JobTasks:
                 return self._conclude(kind, job, info, started, outcome, problem)
             retries += 1
 
-    async def _attempt(self, kind: str, job: Job, body: dict[str, Any]) -> tuple[Outcome, str]:
+    async def _attempt(self, kind: str, job: Job, body: dict[str, Any], info: dict[str, Any]) -> tuple[Outcome, str]:
         id = name_of(kind, body)
         try:
-            words = commandline.words(body["commandLine"])
+            words = command_words(body["commandLine"], "containerSettings" in body)
             account = self._accounts.choose(body.get("userIdentity"))
             directory = self._directories.job_task(job, id, account)
         except ValueError as error:
@@ -136,7 +140,7 @@ class JobTasks:
         try:
             if body.get("resourceFiles"):
                 await self._fetch(kind, job, account, directory)
-            outcome = await self._command(kind, job, body, account, words, directory)
+            outcome = await self._command(kind, job, body, account, words, directory, info)
         except Failed as error:
             outcome = error.failure
         finally:
@@ -159,28 +163,46 @@ class JobTasks:
                 await asyncio.sleep(_AGAIN_S)
 
     async def _command(
-        self, kind: str, job: Job, body: dict[str, Any], account: Account, words: list[str], directory: str
+        self,
+        kind: str,
+        job: Job,
+        body: dict[str, Any],
+        account: Account,
+        words: list[str],
+        directory: str,
+        info: dict[str, Any],
     ) -> Outcome:
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        own = settings(body.get("environmentSettings"))
         variables = task_variables(
             self._variables() | job.variables(self._directories.root, kind != PREPARATION),
-            directory, account.name, job.id, name_of(kind, body), job.environment,
-            settings(body.get("environmentSettings")),
+            directory, account.name, job.id, name_of(kind, body), job.environment, own,
         )  # fmt: skip
         if kind == PREPARATION and job.number in self._over:
             return failure(RUN, "TaskEnded", "the job ended")
-        command = self._commands.start(account, words, variables, directory, done.set_result)
-        self._running[kind, job.number] = command
+        if "containerSettings" not in body:
+            id = self._commands.start(account, words, variables, directory, done.set_result)
+            kill = partial(self._commands.kill, id)
+        elif self._containers is None:
+            return failure(PRE, "ContainerPoolNotSupported", "the pool has no containerConfiguration")
+        else:
+            variables = container_variables(variables, job.environment, own)
+            id = self._containers.start(
+                account, {kind: job.number}, words, variables, directory, done.set_result,
+                lambda told: info.update(containerInfo=told),
+            )  # fmt: skip
+            kill = partial(self._containers.kill, id)
+        self._running[kind, job.number] = kill
         limit = _limit(kind, body)
         try:
             async with asyncio.timeout(limit):
                 return await asyncio.shield(done)
         except TimeoutError:
-            self._commands.kill(command)
+            kill(AT_ONCE)
             await done
             return failure(TIME, "TaskEnded", f"it exceeded its execution time limit of {limit:g} seconds")
         except asyncio.CancelledError:
-            self._commands.kill(command)
+            kill(AT_ONCE)
             raise
         finally:
             self._running.pop((kind, job.number), None)
@@ -212,10 +234,10 @@ class JobTasks:
         self._report([kind, job.number, json.dumps(info)], None)
 
     def _kill(self, kind: str, number: int) -> None:
-        command = self._running.get((kind, number))
-        if command is not None:
-            self._commands.kill(command, GENTLE)
-            asyncio.get_running_loop().call_later(1.0, self._commands.kill, command)
+        kill = self._running.get((kind, number))
+        if kill is not None:
+            kill(GENTLE)
+            asyncio.get_running_loop().call_later(1.0, kill, AT_ONCE)
 
 
 def name_of(kind: str, body: dict[str, Any]) -> str:

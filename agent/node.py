@@ -58,8 +58,8 @@ class Node:
             self._retention, self._usage, boot.slots, self._link, node_variables(boot),
         )  # fmt: skip
         self._job_tasks = JobTasks(
-            directories, self._accounts, self._commands, self._transfer, self._retention, self._report,
-            lambda: self._runner.variables,
+            directories, self._accounts, self._commands, self._containers, self._transfer, self._retention,
+            self._report, lambda: self._runner.variables,
         )  # fmt: skip
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()

@@ -1,8 +1,9 @@
 """The door between an agent and the broker of task containers on its host: HTTP, with the token of the node's boot.
 
     POST /nodefarm/v1/door/images      {}                       bring the images of the pool's containerConfiguration
-    POST /nodefarm/v1/door/containers  {"job", "task", "attempt"} or {"start": true}, and {"words", "environment",
-                                       "directory", "uid", "gid", "admin"}     run a container and follow it
+    POST /nodefarm/v1/door/containers  {"job", "task", "attempt"}, {"prep": job}, {"release": job} or {"start": true},
+                                       and {"words", "environment", "directory", "uid", "gid", "admin"}
+                                       run a container and follow it
     POST /nodefarm/v1/door/containers/{id}/signal  {"signal"}   9 ends all of it
 
 A container lives as long as the answer to its request is read: the answer is frames, a header and so many bytes.

@@ -35,6 +35,8 @@ class Wanted(BaseModel):
     job: int = 0
     task: int = 0
     attempt: int = 0
+    prep: int = 0
+    release: int = 0
     start: bool = False
     words: list[str]
     environment: dict[str, str]
@@ -45,7 +47,17 @@ class Wanted(BaseModel):
 
     @property
     def label(self) -> str:
-        return "start" if self.start else f"{self.job}.{self.task}.{self.attempt}"
+        if self.start:
+            return "start"
+        if self.of_job:
+            kind, job = self.of_job
+            return f"{job}.{kind}"
+        return f"{self.job}.{self.task}.{self.attempt}"
+
+    @property
+    def of_job(self) -> tuple[str, int] | None:
+        """Kind and job number of a preparation or release task."""
+        return ("prep", self.prep) if self.prep else ("release", self.release) if self.release else None
 
     @property
     def claim(self) -> Claim:
@@ -123,6 +135,9 @@ class Broker:
     async def _settings(self, node: Node, wanted: Wanted) -> dict[str, Any]:
         if wanted.start:
             body: dict[str, Any] | None = node.start_task
+        elif wanted.of_job:
+            kind, job = wanted.of_job
+            body = await self._store.jobs.task_asked_of(job, kind, node)
         elif await self._store.tasks.current(wanted.job, wanted.task, wanted.attempt, node.number):
             body = await self._store.tasks.body_of(wanted.job, wanted.task)
         else:

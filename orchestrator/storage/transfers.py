@@ -37,8 +37,8 @@ class Tasks(Protocol):
 class Jobs(Protocol):
     """What is asked of the store's jobs."""
 
-    async def task_asked_of(self, job: int, kind: str, node: int) -> dict[str, Any] | None:
-        """The preparation (`prep`) or release task, secrets sealed, if the node was asked to run it."""
+    async def task_asked_of(self, job: int, kind: str, node: Node) -> dict[str, Any] | None:
+        """The preparation (`prep`) or release task, secrets sealed, if this boot is to run it and has not done so."""
 
 
 class Store(Protocol):
@@ -127,7 +127,7 @@ async def _resolve_job_task(
     store: Store, vault: Vault, containers: Containers, node: Node, job: int, kind: str
 ) -> Entry:
     """Inputs of a job's preparation or release task, for a node that was asked to run it."""
-    body = await store.jobs.task_asked_of(job, kind, node.number)
+    body = await store.jobs.task_asked_of(job, kind, node)
     if body is None:
         raise Refused("OperationInvalidForCurrentState", "the node was not asked to run that")
     return await resolve_start(vault, containers, body)

@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.domain.bodies import AutoPool, Manager, manager_of, pool_facts, preparation_facts
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.facts import Job, JobOnNode
+from orchestrator.domain.facts import Job, JobOnNode, Node
 from orchestrator.store import told
 from orchestrator.store.base import Limits, Part, numbers_page, whole
 from orchestrator.store.packing import INHERIT
@@ -158,10 +158,10 @@ class Jobs(Part):
         (ended,) = await self.call("expire_job", job=number)
         return bool(ended)
 
-    async def task_asked_of(self, job: int, kind: str, node: int) -> dict[str, Any] | None:
-        """The job's preparation (`prep`) or release task if that node was asked to run it, else None."""
-        asked = await self.redis(lambda r: r.hexists(self.keys(f"job_{kind}", job=job), node))
-        found = await self.by_number(job) if asked else None
+    async def task_asked_of(self, job: int, kind: str, node: Node) -> dict[str, Any] | None:
+        """The job's preparation (`prep`) or release task if this boot is to run it and has not done so, else None."""
+        entry = await self.redis(lambda r: r.hget(self.keys(f"job_{kind}", job=job), node.number))
+        found = await self.by_number(job) if told.is_asked(entry, node.boot) else None
         return found and found.body.get("jobPreparationTask" if kind == "prep" else "jobReleaseTask")
 
     async def nodes_of(self, job: Job, after: int = 0, limit: int = 1000) -> tuple[list[JobOnNode], int | None]:

@@ -46,6 +46,14 @@ def job_task(raw: bytes | None) -> dict[str, Any] | None:
     return start_info(said, at) if said else None
 
 
+def is_asked(raw: bytes | None, boot: int) -> bool:
+    """Is a boot to run a job's task of which this is kept, and has not ended it."""
+    if raw is None:
+        return False
+    asked, _, state, *_ = msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+    return asked == boot and state != "completed"
+
+
 def container_info(told: bytes | None, attempt: int) -> dict[str, Any] | None:
     """Wire TaskContainerExecutionInformation of this attempt out of `attempt|JSON`; None when none was told of it."""
     number, _, info = (told or b"").partition(b"|")

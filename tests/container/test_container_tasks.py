@@ -36,9 +36,9 @@ def shell(script: str, id: str, **settings: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(farm: RunningFarm, job: str, *tasks: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def run(farm: RunningFarm, job: str, *tasks: dict[str, Any], **more: Any) -> dict[str, dict[str, Any]]:
     """Run tasks to their ends; by id what became of them."""
-    farm.add_job(job, POOL, list(tasks))
+    farm.add_job(job, POOL, list(tasks), **more)
     wait_until(lambda: all(task["state"] == "completed" for task in farm.tasks(job)), 60)
     return {task["id"]: task["executionInfo"] for task in farm.tasks(job)}
 
@@ -89,6 +89,26 @@ def test_a_container_has_what_its_settings_say_and_no_more(boxes: RunningFarm) -
     assert said(boxes, "settings", "root").endswith("\n0\n")
     assert said(boxes, "settings", "options").split() == ["box", "1", "99", "/tmp"]
     assert {info["result"] for info in ended.values()} == {"success"}
+
+
+def test_preparation_and_release_run_in_containers_too(boxes: RunningFarm) -> None:
+    preparation = shell("echo ready > $AZ_BATCH_NODE_SHARED_DIR/prepared; echo prepared", "jobpreparation")
+    release = shell("cat $AZ_BATCH_JOB_PREP_DIR/stdout.txt > $AZ_BATCH_NODE_SHARED_DIR/released; exit 3", "jobrelease")
+    task = shell("cat $AZ_BATCH_NODE_SHARED_DIR/prepared", "t")
+
+    run(boxes, "around", task, jobPreparationTask=preparation, jobReleaseTask=release)
+    with boxes.api as api:
+        api.post("/jobs/around/terminate", {})
+        wait_until(lambda: api.get("/jobs/around")["state"] == "completed", 60)
+        (told,) = api.get("/jobs/around/jobpreparationandreleasetaskstatus")["value"]
+
+    before, after = told["jobPreparationTaskExecutionInfo"], told["jobReleaseTaskExecutionInfo"]
+    assert said(boxes, "around", "t") == "ready\n"
+    assert (before["result"], before["containerInfo"]["state"]) == ("success", "exited")
+    assert (after["exitCode"], after["failureInfo"]["code"]) == (3, "FailureExitCode")
+    assert len(after["containerInfo"]["containerId"]) == 64
+    run(boxes, "afterwards", shell("cat $AZ_BATCH_NODE_SHARED_DIR/released", "t"))
+    assert said(boxes, "afterwards", "t") == "prepared\n"
 
 
 def test_what_cannot_run_says_why_and_the_node_survives(boxes: RunningFarm) -> None:
@@ -150,3 +170,6 @@ def test_a_pool_with_containers_takes_no_plain_task_and_another_none_with_settin
     assert refused.status_code == 400
     assert refused.json()["code"] == "InvalidPropertyValue"
     assert "containerSettings" in str(refused.json()["values"])
+    job = {"id": "bare", "poolInfo": {"poolId": POOL}, "jobManagerTask": {"id": "m", "commandLine": "/bin/true"}}
+    refused = boxes.raw("POST", "/jobs", job)
+    assert "jobManagerTask.containerSettings" in str(refused.json()["values"])

@@ -9,8 +9,10 @@ from starlette.responses import Response
 from orchestrator.api import conditions, listing
 from orchestrator.api.call import Call
 from orchestrator.api.guarded import guarded
+from orchestrator.api.machine import machine_of
 from orchestrator.api.operation import LIST, SELECT, operation
 from orchestrator.api.wire import present
+from orchestrator.api.wire.job_tasks import TASKS, check_against_pool
 from orchestrator.api.wire.jobs import check_update, keep_alive_of
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain import durations
@@ -25,6 +27,7 @@ FORCE = frozenset({"force"})
 async def add_job(call: Call) -> Response:
     """Add a job."""
     body = await call.parse("job_add")
+    await _check_containers(call, body)
     sealed = seal_body("job_add", body, call.farm.vault)
     pool = auto_pool(sealed)
     job = await call.store.jobs.add(
@@ -35,6 +38,19 @@ async def add_job(call: Call) -> Response:
         **job_facts(body),
     )
     return call.written(201, job.modified, f"{call.base}/jobs/{job.id}", location=True)
+
+
+async def _check_containers(call: Call, body: dict[str, Any]) -> None:
+    """Whether the job's own tasks go with the pool that it names, if there is such a pool yet."""
+    if call.farm.rules.lacks("containers") or body.keys().isdisjoint(TASKS):
+        return
+    named = body["poolInfo"].get("poolId")
+    if named is None:
+        machine = body["poolInfo"]["autoPoolSpecification"]["pool"]["virtualMachineConfiguration"]
+    else:
+        machine = await machine_of(call, named)
+    if machine is not None:
+        check_against_pool(body, machine)
 
 
 @operation(router, "GET", "/jobs", query=LIST, answer="job", listing=True)

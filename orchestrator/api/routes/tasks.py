@@ -11,13 +11,13 @@ from orchestrator.api import conditions, etags, listing
 from orchestrator.api.call import JSON, Call
 from orchestrator.api.errors import ApiError, text_of
 from orchestrator.api.guarded import guarded
+from orchestrator.api.machine import machine_of
 from orchestrator.api.operation import LIST, SELECT, operation
 from orchestrator.api.wire import present
 from orchestrator.api.wire.containers import check_against_pool
 from orchestrator.api.wire.errors import WireError
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.api.wire.tasks import check_against_job
-from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Added, Job, NewTask, Task
 
 router = APIRouter(tags=["tasks"])
@@ -133,17 +133,8 @@ async def _fitting(call: Call, bodies: list[Parsed]) -> list[Parsed]:
     if not containers and not any(isinstance(body, dict) and not body.keys().isdisjoint(NEED_JOB) for body in bodies):
         return bodies
     job = await call.store.jobs.get(call.job_id)
-    machine = await _machine(call, job.pool_id) if containers else None
+    machine = await machine_of(call, job.pool_id) if containers else None
     return [_fits(body, job, machine) if isinstance(body, dict) else body for body in bodies]
-
-
-async def _machine(call: Call, pool_id: str) -> dict[str, Any] | None:
-    """What the pool's nodes are; None while there is no such pool."""
-    try:
-        pool = await call.store.pools.get(pool_id)
-    except Refused:
-        return None
-    return pool.body["virtualMachineConfiguration"]
 
 
 def _fits(body: dict[str, Any], job: Job, machine: dict[str, Any] | None) -> Parsed:

@@ -99,15 +99,19 @@ def check_command(task: dict[str, Any], path: Path = ()) -> None:
         raise invalid((*path, "commandLine"), command, "a command is needed")
 
 
-def check_against_pool(task: dict[str, Any], machine: dict[str, Any]) -> None:
+def check_against_pool(task: dict[str, Any], machine: dict[str, Any], path: Path = (), needed: bool = True) -> None:
     """Whether a task goes with the pool that its job names now (spec/behaviour.md, 19, obligation).
+
+    Args:
+        needed: where the pool has containers, this kind of task must have one.
 
     Raises:
         WireError: containerSettings are missing, or the pool takes none.
     """
     takes = "containerConfiguration" in machine
-    if takes and "containerSettings" not in task:
-        raise invalid(("containerSettings",), "", "the job's pool has containerConfiguration, so every task needs them")
+    if takes and needed and "containerSettings" not in task:
+        why = "the job's pool has containerConfiguration, so every task needs them"
+        raise invalid((*path, "containerSettings"), "", why)
     if not takes and "containerSettings" in task:
         image = task["containerSettings"]["imageName"]
-        raise invalid(("containerSettings",), image, "the job's pool has no containerConfiguration")
+        raise invalid((*path, "containerSettings"), image, "the job's pool has no containerConfiguration")

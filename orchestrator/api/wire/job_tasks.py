@@ -50,6 +50,7 @@ class JobManagerTask(TypedDict, total=False):
 class JobPreparationTask(TypedDict, total=False):
     id: Id
     commandLine: Required[CommandLine]
+    containerSettings: ContainerSettings
     resourceFiles: list[SourcedFile]
     environmentSettings: list[EnvironmentSetting]
     constraints: TaskConstraints
@@ -62,6 +63,7 @@ class JobPreparationTask(TypedDict, total=False):
 class JobReleaseTask(TypedDict, total=False):
     id: Id
     commandLine: Required[CommandLine]
+    containerSettings: ContainerSettings
     resourceFiles: list[SourcedFile]
     environmentSettings: list[EnvironmentSetting]
     maxWallClockTime: Limit
@@ -99,6 +101,17 @@ def finish(job: dict[str, Any]) -> None:
             limit = release["maxWallClockTime"]
             raise invalid(("jobReleaseTask", "maxWallClockTime"), limit, f"longer than {LONGEST_RELEASE}")
     _check_ids(job)
+
+
+def check_against_pool(job: dict[str, Any], machine: dict[str, Any]) -> None:
+    """Whether a job's own tasks go with its pool: the manager as every task does, the others may do without containers.
+
+    Raises:
+        WireError: containerSettings are missing, or the pool takes none.
+    """
+    for name in TASKS:
+        if name in job:
+            containers.check_against_pool(job[name], machine, (name,), needed=name == "jobManagerTask")
 
 
 def _check_ids(job: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST, VERSIONS
+from orchestrator.api.wire import job_tasks
 from orchestrator.api.wire.containers import check_against_pool
 from orchestrator.api.wire.errors import WireError
 from orchestrator.api.wire.secrets import seal_body
@@ -90,3 +91,17 @@ def test_a_pool_with_containers_demands_settings_and_another_takes_none():
         with pytest.raises(WireError) as refusal:
             check_against_pool(body, machine)
         assert refusal.value.values["PropertyName"] == "containerSettings"
+
+
+def test_a_job_s_preparation_may_do_without_a_container_and_its_manager_may_not():
+    with_them, without = pool()["virtualMachineConfiguration"], MACHINE
+    plain = {"id": "x", "commandLine": "x"}
+    fits = {"jobPreparationTask": plain, "jobReleaseTask": task(), "jobManagerTask": task()}
+    job_tasks.check_against_pool(fits, with_them)
+    for job, machine, named in (
+        ({"jobReleaseTask": task()}, without, "jobReleaseTask.containerSettings"),
+        ({"jobManagerTask": plain}, with_them, "jobManagerTask.containerSettings"),
+    ):
+        with pytest.raises(WireError) as refusal:
+            job_tasks.check_against_pool(job, machine)
+        assert refusal.value.values["PropertyName"] == named

@@ -14,7 +14,7 @@ from farm_support import FAST
 from tests.azurite import free_port
 
 COMPOSE = HERE / "compose" / "compose.yml"
-OURS = ("api", "engine", "workers", "janitor")
+OURS = ("api", "engine", "workers", "broker", "janitor")
 
 
 @dataclass

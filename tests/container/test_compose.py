@@ -8,6 +8,7 @@ import pytest
 from cluster import Cluster
 from container_support import HERE
 from farm_support import RunningFarm, wait_until
+from test_container_tasks import IMAGE, MACHINE, said, shell
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -39,7 +40,7 @@ def test_every_service_is_healthy_and_only_those_that_make_containers_see_the_en
     assert ended == {"init", "node", "agent"}
     assert {services[name]["State"]["Health"]["Status"] for name in services.keys() - ended} == {"healthy"}
     with_socket = {name for name, one in services.items() if "docker.sock" in str(one["HostConfig"]["Binds"])}
-    assert with_socket == {"workers", "janitor"}
+    assert with_socket == {"workers", "broker", "janitor"}
     published = {name: one["HostConfig"]["PortBindings"] for name, one in services.items()}
     assert published.pop("api") == {f"{cluster.port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(cluster.port)}]}
     assert not any(published.values())
@@ -77,6 +78,23 @@ def test_the_demo_job_runs_on_the_cluster(cluster, clustered, tmp_path):
     assert (tmp_path / "animation.png").read_bytes().startswith(b"\x89PNG")
     kept = cluster("exec", "-T", "minio", "sh", "-c", f"ls -d /data/nodefarm/{cluster.name}/*/*")
     assert len(kept.split()) >= 5, "frames and picture lie in MinIO"
+
+
+def test_a_task_has_a_container_of_its_own_with_single_folders_of_its_node(cluster, clustered):
+    machine = MACHINE | {"containerConfiguration": {"type": "dockerCompatible", "containerImageNames": [IMAGE]}}
+    clustered.add_pool("boxes", 1, virtualMachineConfiguration=machine)
+    folders = [{"source": "Task"}, {"source": "Shared", "isReadOnly": True}]
+    script = "ls $AZ_BATCH_NODE_ROOT_DIR; touch $AZ_BATCH_NODE_SHARED_DIR/x || echo made > made"
+    clustered.add_job("boxes", "boxes", [shell(script, "t", containerHostBatchBindMounts=folders)])
+
+    wait_until(lambda: clustered.tasks("boxes")[0]["state"] == "completed", 60)
+
+    info = clustered.tasks("boxes")[0]["executionInfo"]
+    assert (info["result"], info["containerInfo"]["state"]) == ("success", "exited"), info
+    assert said(clustered, "boxes", "t").split() == ["shared", "workitems"]
+    assert said(clustered, "boxes", "t", "wd/made") == "made\n"
+    assert cluster("exec", "-T", "broker", "sh", "-c", "ls $FARM_DATA_DIR/broker") == "", "mounts go with the container"
+    assert clustered.raw("DELETE", "/pools/boxes").status_code == 202
 
 
 def test_services_are_replaced_under_the_nodes_and_down_ends_them_and_up_continues_the_job(cluster, clustered):

@@ -24,7 +24,7 @@ from orchestrator.drivers.docker.errors import conflict, gone, translated
 from orchestrator.drivers.docker.names import Names
 from orchestrator.drivers.docker.options import Options
 
-SLOTS = {"redis": 2, "api": 3, "minio": 4, "storage": 4}
+SLOTS = {"redis": 2, "api": 3, "minio": 4, "storage": 4, "broker": 5}
 """Where in a pool's network a service is found, also after it was made anew: nodes know addresses, not names."""
 ATTEMPTS = 20
 """Subnets to try: others may make networks at the same time as we do."""

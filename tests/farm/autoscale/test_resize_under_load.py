@@ -1,48 +1,18 @@
-"""A formula grows a pool with its work and shrinks it to nothing; no task is lost or run twice (issue 6).
+"""A formula grows a pool from one node to six and back to none under 2,000 tasks of 50 to 500 ms (issue 6).
 
-The picture of it goes to FARM_PLOT_DIR, or to the test's own folder: above targets (red) and nodes that take tasks
-(blue), below queued (orange) and running (green) tasks.
+The picture of the run goes to FARM_PLOT_DIR, or to the test's own folder.
 """
 
 import os
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import pytest
 from farm_support import wait_until
 
-from tests.farm.autoscale.plot import draw
+from tests.farm.autoscale.load import Watcher, add_growing_pool, check_each_ran_once
 
-TASKS = 240
-FORMULA = """
-recent = $PendingTasks.Count() > 0 ? max($PendingTasks.GetSample(2)) : 0;
-$TargetDedicatedNodes = recent > 40 ? 3 : recent > 0 ? 1 : 0; // a few tasks do not need more
-$NodeDeallocationOption = taskcompletion;
-"""
-
-
-class Watcher(threading.Thread):
-    """Notes what a pool and a job are, several times a second."""
-
-    def __init__(self, farm, pool, job):
-        super().__init__(daemon=True)
-        self.farm, self.pool, self.job = farm, pool, job
-        self.seen, self.over = [], threading.Event()
-
-    def run(self):
-        with self.farm.api as api:
-            while not self.over.wait(0.2):
-                pool = api.get(f"/pools/{self.pool}")
-                counts = api.get(f"/jobs/{self.job}/taskcounts")["taskCounts"]
-                nodes = [node["state"] for node in api.every(f"/pools/{self.pool}/nodes", __select="id,state")]
-                ready = sum(state in ("idle", "running") for state in nodes)
-                row = (pool["targetDedicatedNodes"], ready, counts["active"], counts["running"])
-                self.seen.append((time.monotonic(), *row))
-
-    def column(self, number):
-        return [row[number] for row in self.seen]
+TASKS, MOST, SLOTS, INTERVAL_S = 2_000, 6, 8, 4
 
 
 @pytest.fixture
@@ -57,57 +27,30 @@ def ran():
         yield ran
 
 
+def sleeper(number, ran):
+    """50 to 500 ms, 275 in the mean."""
+    seconds = (50 + number * 97 % 451) / 1000
+    return {"id": f"t{number}", "commandLine": f"/bin/sh -c 'echo t{number} >> {ran}; sleep {seconds:.3f}'"}
+
+
 @pytest.mark.timeout(240)
-def test_a_formula_grows_a_pool_with_its_work_and_shrinks_it_to_nothing(farm, ran, tmp_path):
-    tasks = [
-        {"id": f"t{n}", "commandLine": f"/bin/sh -c 'echo t{n} >> {ran}; sleep 0.{5 + n % 16:02}'"}
-        for n in range(TASKS)
-    ]
-    farm.add_job("load", "growing", [])
-    farm.add_pool(
-        "growing", 0, slots=2, wait=False, targetDedicatedNodes=None, enableAutoScale=True, autoScaleFormula=FORMULA,
-        autoScaleEvaluationInterval="PT2S",
-    )  # fmt: skip
+def test_a_formula_grows_a_pool_from_one_node_to_six_and_back_to_none_under_2000_tasks(farm, ran, tmp_path):
+    tasks = [sleeper(number, ran) for number in range(TASKS)]
+    add_growing_pool(farm, "growing", MOST, SLOTS, INTERVAL_S)
+    farm.add_job("load", "growing", tasks)
     watcher = Watcher(farm, "growing", "load")
     watcher.start()
-    wait_until(lambda: run_of(farm), 20)
 
-    with farm.api as api:
-        api.post("/jobs/load/addtaskcollection", {"value": tasks[:10]})
-        wait_until(lambda: 1 in watcher.column(2) and len(ran.read_text().split()) > 0, 60)
-        for start in range(10, TASKS, 100):
-            api.post("/jobs/load/addtaskcollection", {"value": tasks[start : start + 100]})
-    wait_until(lambda: 3 in watcher.column(2), 90)
-    wait_until(lambda: {t["state"] for t in farm.tasks("load")} == {"completed"}, 120)
-    wait_until(lambda: farm.nodes("growing") == [], 60)
-    watcher.over.set()
-    watcher.join()
+    wait_until(lambda: watcher.targets[-1:] == [MOST], 60)
+    wait_until(lambda: watcher.queued[-1] == watcher.running[-1] == 0, 120)
+    wait_until(lambda: watcher.targets[-1] == 0 and farm.nodes("growing") == [], 60)
+    watcher.stop()
 
     assert sorted(ran.read_text().split()) == sorted(task["id"] for task in tasks), "each ran once, none was lost"
-    done = farm.tasks("load")
-    assert {t["executionInfo"]["result"] for t in done} == {"success"} and len(done) == TASKS
-    assert {t["executionInfo"]["requeueCount"] for t in done} == {0}, "taskcompletion waits for what runs"
-    targets = [row for row, before in zip(watcher.column(1), [None, *watcher.column(1)], strict=False) if row != before]
-    assert targets[0] == 0 and targets[-1] == 0 and targets.index(1) < targets.index(3)
-    assert run_of(farm)["results"].startswith("$TargetDedicatedNodes=0;$TargetLowPriorityNodes=0;")
-    picture(watcher, Path(os.environ.get("FARM_PLOT_DIR", tmp_path)) / "resize-under-load.png")
-
-
-def run_of(farm):
-    with farm.api as api:
-        return api.get("/pools/growing").get("autoScaleRun")
-
-
-def picture(watcher, path):
-    """Draw what was seen, and say how quickly nodes followed targets."""
-    times, targets, nodes = watcher.column(0), watcher.column(1), watcher.column(2)
-    draw(path, times, {"target": targets, "nodes": nodes}, {"queued": watcher.column(3), "running": watcher.column(4)})
-    waits = {}
-    for wanted in (1, 3, 0):
-        asked = [at for at, target in zip(times, targets, strict=True) if target == wanted]
-        start = asked[-1] if wanted == 0 else asked[0]
-        waits[wanted] = next(
-            (at - start for at, have in zip(times, nodes, strict=True) if at >= start and have == wanted), None
-        )
-    print(f"\nplot: {path}; nodes followed targets after (s): {waits}")
-    assert path.read_bytes().startswith(b"\x89PNG")
+    check_each_ran_once(farm, "load", TASKS)
+    assert [target for _, target in watcher.steps()] == [1, 2, 4, 6, 0]
+    path = Path(os.environ.get("FARM_PLOT_DIR", tmp_path)) / "resize-under-load.png"
+    watcher.picture(path, f"{TASKS} tasks of 50 to 500 ms, {SLOTS} slots per node, evaluated every {INTERVAL_S} s")
+    delays = watcher.delays()
+    print(f"\nplot: {path}; nodes followed targets after (s): { {k: round(v, 1) for k, v in delays.items()} }")
+    assert all(delay <= 2 * INTERVAL_S for delay in delays.values()), delays

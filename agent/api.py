@@ -78,6 +78,16 @@ class Api:
         found: list[dict[str, Any]] = self._post("/nodefarm/v1/node/accounts", {}, threading.Event()).json()["value"]
         return found
 
+    def certificates(self) -> list[dict[str, Any]]:
+        """The certificates of this boot: name (of the file), data (base64), password ("" without), visibility.
+
+        Raises:
+            GiveBack: the API stays away.
+        """
+        answer = self._post("/nodefarm/v1/node/certificates", {}, threading.Event())
+        found: list[dict[str, Any]] = answer.json()["value"]
+        return found
+
     def order(self, url: str) -> dict[str, Any]:
         """What somebody wants done who waits for the answer at `url`.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.accounts import Account
 from agent.assignment import Job, Work
+from agent.certificates import START_TASK, TASK, Certificates
 from agent.contract import layout
 
 _JOBS = "jobs"
@@ -34,6 +35,7 @@ class Directories:
         self.secrets = f"{self.volatile}/{layout.SECRETS}"
         self.applications = f"{root}/{layout.APPLICATIONS}"
         self.startup = f"{root}/{layout.STARTUP}"
+        self.certificates = Certificates(self.secrets)
         self._jobs: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._discarded = map(f"{os.urandom(8).hex()}-{{}}".format, itertools.count())
@@ -64,6 +66,7 @@ class Directories:
         job = self._jobs.get(work.job.number) or self._job(work.job)
         path = f"{job}/{layout.segment(work.id)}"
         self._fresh(path, account)
+        self.certificates.give(path, account, TASK)
         return path
 
     def job_task(self, job: Job, id: str, account: Account) -> str:
@@ -75,6 +78,7 @@ class Directories:
         path = f"{self._jobs.get(job.number) or self._job(job)}/{layout.segment(id)}"
         self._fresh(path, account)
         self._fresh(f"{path}/wd", account)
+        self.certificates.give(path, account, TASK)
         for name in (f"{path}/wd", path):
             os.chmod(name, 0o755)
         return path
@@ -83,6 +87,7 @@ class Directories:
         """A clean directory for the start task. Other users may read it (spec/behaviour.md, 17)."""
         self._fresh(self.startup, account)
         self._fresh(f"{self.startup}/wd", account)
+        self.certificates.give(self.startup, account, START_TASK)
         for path in (f"{self.startup}/wd", self.startup):
             os.chmod(path, 0o755)
         return self.startup

@@ -72,6 +72,7 @@ class Logins:
         self._lock = threading.RLock()
         self._logins: dict[str, Login] = {}
         self._pool_admins: set[str] = set()
+        self._certificates: dict[str, bytes] = {}
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._sudo = shutil.which("sudo", path="/usr/bin:/bin:/usr/local/bin") is not None
@@ -131,6 +132,13 @@ class Logins:
             self._pool_admins = names
             self._settle()
 
+    def show_certificates(self, files: dict[str, bytes]) -> None:
+        """What users of now and later find in `certs` in their homes; what earlier boots put there goes."""
+        with self._lock:
+            self._certificates = files
+            for login in self._logins.values():
+                Home(home_of(login.name), login.uid, login.uid).certificates(files)
+
     async def watch(self) -> None:
         """Lock each user when their time is over, and end their sessions."""
         while True:
@@ -169,7 +177,10 @@ class Logins:
     def _make(self, login: Login) -> None:
         home = home_of(login.name)
         self._etc.put([Entry(login.name, login.uid, login.uid, home, login.hash or NO_PASSWORD)])
-        Home(home, login.uid, login.uid).authorize(login.key)
+        own = Home(home, login.uid, login.uid)
+        own.authorize(login.key)
+        if self._certificates:
+            own.certificates(self._certificates)
 
     def _settle(self) -> None:
         """Everything that names more than one user, and the record."""

@@ -11,6 +11,7 @@ from typing import Any
 from agent import __version__, assignment
 from agent.accounts import Accounts
 from agent.api import Api
+from agent.certificates import REMOTE_USER
 from agent.commands import Commands
 from agent.container_commands import ContainerCommands
 from agent.contract import variables
@@ -66,7 +67,7 @@ class Node:
         self._pulse = Pulse(boot, self._runner.core.running, self._usage.used, Resources(boot.driver).totals)
         self._startup = Startup(
             boot, settings, directories, self._accounts, self._commands, self._containers, self._door,
-            self._transfer, self._runner, self._report, self._system.install_accounts,
+            self._transfer, self._runner, self._report, (self._system.install_accounts, self._install_certificates),
         )  # fmt: skip
         self._handlers = {
             "run": self._runner.run, "recall": self._runner.recall, "kill": self._runner.kill, "clean": self._clean,
@@ -183,6 +184,17 @@ class Node:
         _log.info("draining" if message["on"] else "no longer draining")
         if message.get("retained"):
             self._retention.when_bare(lambda: self._loop.call_soon_threadsafe(self._report, ["bare"]))
+
+    async def _install_certificates(self) -> None:
+        """Before any task.
+
+        Raises:
+            GiveBack: the API stays away.
+        """
+        certificates = self._directories.certificates
+        if self._boot.certificates:
+            certificates.install(await asyncio.to_thread(self._api.certificates))
+        await self._system.show_certificates(certificates.visible(REMOTE_USER))
 
     def _running_directories(self) -> list[str]:
         return list(self._runner.places())

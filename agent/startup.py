@@ -1,10 +1,10 @@
-"""What makes a node ready: accounts, images, packages, then the start task (spec/behaviour.md, 6 and 19)."""
+"""What makes a node ready: accounts, certificates, images, packages, the start task (spec/behaviour.md, 6, 18, 19)."""
 
 import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,10 @@ _AGAIN_S = 2.0
 
 
 class Startup:
-    """Runs once per boot. Reports through `report`, and lends pool package variables to the runner."""
+    """Runs once per boot. Reports through `report`, and lends pool package variables to the runner.
+
+    `install`: what comes before everything else, in this order.
+    """
 
     def __init__(
         self,
@@ -43,11 +46,11 @@ class Startup:
         transfer: Transfer,
         runner: Runner,
         report: Callable[[list[Any], float | None], None],
-        install_accounts: Callable[[], Awaitable[None]],
+        install: Sequence[Callable[[], Awaitable[None]]],
     ) -> None:
         self._boot, self._settings, self._directories = boot, settings, directories
         self._accounts, self._commands, self._transfer, self._runner = accounts, commands, transfer, runner
-        self._report, self._install_accounts = report, install_accounts
+        self._report, self._install = report, install
         self._containers, self._door = containers, door
         self._stop: Callable[[], None] | None = None
 
@@ -72,7 +75,8 @@ class Startup:
 
     async def _installed(self) -> bool:
         try:
-            await self._patiently(self._install_accounts)
+            for step in self._install:
+                await self._patiently(step)
             if self._door is not None:
                 await self._patiently(self._door.bring_images)
             if self._boot.packages:

@@ -82,6 +82,10 @@ class System:
             secrets = await asyncio.to_thread(self._api.account_secrets)
             await asyncio.get_running_loop().run_in_executor(self._threads, self._install, secrets)
 
+    async def show_certificates(self, files: dict[str, bytes]) -> None:
+        """What remote users find in `certs` in their homes, those of earlier boots too."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._logins.show_certificates, files)
+
     def handle(self, message: dict[str, Any]) -> None:
         """A `user` message; carried out and answered in the background, one after another."""
         self._threads.submit(self._handle, message)
@@ -159,6 +163,9 @@ class NoSystem:
         return
 
     async def install_accounts(self) -> None:
+        return
+
+    async def show_certificates(self, files: dict[str, bytes]) -> None:
         return
 
     def handle(self, message: dict[str, Any]) -> None:

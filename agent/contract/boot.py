@@ -56,6 +56,7 @@ class Boot:
     driver: str = "process"
     uid_base: int = 0  # first numeric user of this node's range of 100; 0: run tasks as the agent's user
     start_task: dict[str, Any] | None = None
+    certificates: bool = False  # the farm has certificates for this boot
     packages: list[dict[str, Any]] = field(default_factory=list)
     user_accounts: list[dict[str, Any]] = field(default_factory=list)  # name, elevationLevel, uid, gid; no secrets
     heartbeat_s: float = 2.0

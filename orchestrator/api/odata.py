@@ -85,6 +85,7 @@ FIELDS: dict[str, dict[str, tuple[str, frozenset[str]]]] = {
         **dict.fromkeys(("startTaskInfo/startTime", "startTaskInfo/endTime"), _TIME),
         "startTaskInfo/exitCode": _NUMBER,
     },
+    "certificate": {"state": _ENUM, "stateTransitionTime": _TIME},
     "image": dict.fromkeys(("osType", "verificationType", "nodeAgentSKUId"), _ENUM),
     "node_agent_sku": {"osType": _ENUM},
     "node_counts": {"poolId": _STATE},

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from orchestrator.cli import output
 from orchestrator.cli.commands import (
+    certificate,
     credentials,
     doctor,
     job,
@@ -60,7 +61,7 @@ def _common(
 
 for _module in (up, status, run, doctor, credentials):
     _module.register(app)
-for _noun in (pool, node, job, schedule, task, package, storage, key, quota):
+for _noun in (pool, node, job, schedule, task, package, certificate, storage, key, quota):
     app.add_typer(_noun.app, name=_noun.__name__.rpartition(".")[2])
 
 

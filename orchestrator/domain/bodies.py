@@ -1,5 +1,6 @@
 """What the store keeps of a canonical body beside it, in numbers: the same whoever makes a pool or a job."""
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class AutoPool:
 
 def pool_facts(body: Body) -> dict[str, Any]:
     """Arguments of `store.pools.add` beside id and body."""
+    references = body.get("certificateReferences")
     return {
         "vm_size": body["vmSize"],
         "slots": body["taskSlotsPerNode"],
@@ -29,6 +31,7 @@ def pool_facts(body: Body) -> dict[str, Any]:
         "low_priority": body.get("targetLowPriorityNodes") or 0,
         "resize_timeout_us": durations.to_us(body["resizeTimeout"]),
         "scale_interval_us": durations.to_us(body["autoScaleEvaluationInterval"]) if body.get("enableAutoScale") else 0,
+        "certificates": json.dumps(references) if references else None,
     }
 
 

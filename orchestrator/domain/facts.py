@@ -70,6 +70,7 @@ class Node:
     awaited_slots: int = 0  # that tasks wait for here (docs/architecture.md, "Credit for short tasks")
     awaits_data: bool = False  # retaineddata: its agent has not yet said that no task's data is left
     stopped: bool = False  # deallocated, or about to start after that: there is no agent
+    certificates: list[dict[str, Any]] = field(default_factory=list)  # wire references, as applied at this boot
     tries: int = 0  # boots in a row of which no agent spoke
     logs: int = 0  # the last boot whose logs were kept in the farm's storage; 0: none
 
@@ -82,6 +83,24 @@ class Node:
     def silent(self) -> bool:
         """Its agent never came up: what there is to read of it lies in the farm's storage."""
         return self.boot > 0 and self.logs == self.boot
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate of the account; `data` (base64) and `password` ("" without) are sealed, `public` is not."""
+
+    number: int
+    thumbprint: str  # lower-case hex of SHA-1
+    format: str  # pfx | cer
+    data: str
+    password: str
+    public: str
+    state: str  # active | deleting | deletefailed
+    state_at: int
+    previous: str
+    previous_at: int
+    modified: int
+    error: dict[str, Any] | None = None  # wire DeleteCertificateError
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Engine:
         self._autoscale = Autoscale(store, resources)
         self._timers = Timers(store, {
             "job": jobs.step, "wall": jobs.expire, "pool": self._pools.reconcile, "schedule": Schedules(store).look,
-            "scale": self._autoscale.evaluate,
+            "scale": self._autoscale.evaluate, "certificate": store.certificates.settle,
         })  # fmt: skip
         self._reports = Reports(store, self._timers)
         self._heartbeats = Heartbeats(store, settings.lost_after, resources)

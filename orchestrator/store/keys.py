@@ -1,7 +1,7 @@
 """Every Redis key of an account: name, type, owner, lifetime. No other module spells a key.
 
 Numbers in names: `job` J, `task` T, `node` N, `pool` P, `queue` Q, `schedule` S,
-`slots` s, `prio` the job priority, `container` the number of a container of blobs.
+`slots` s, `prio` the job priority, `container` the number of a container of blobs, `certificate` C.
 A *queue* belongs to a pool id: it outlives the pool and collects the ready tasks of all jobs that name that id.
 
 The Lua scripts get the same names as functions of a table `K`, generated here,
@@ -28,7 +28,7 @@ TABLE: dict[str, Key] = {
     "quotas": Key("quotas", "hash", "quotas that an owner has set, by name; the others are the settings'", "account"),
     "account_keys": Key("account_keys", "hash", "primary and secondary, sealed", "account"),
     "seq": Key(
-        "seq", "hash", "last number given to pool, job, node, queue, schedule, package, container, ...", "account"
+        "seq", "hash", "last number given to pool, job, node, queue, schedule, package, certificate, ...", "account"
     ),
     "bell": Key("bell", "zset", "whom the engine should look at", "until popped"),
     "due": Key("due", "zset", "`kind:number` by time; firing re-checks state", "until fired"),
@@ -99,6 +99,12 @@ TABLE: dict[str, Key] = {
     ),
     "dep_orphans": Key("job:{job}:orphans", "set", "`c|id`, `r|range`: lists that may still name deleted tasks", "job"),
     "dep_todo": Key("job:{job}:todo", "list", "dependency work left over by a full script", "until done"),
+    "certificate_ids": Key("certificate_ids", "hash", "lower-case thumbprint -> C", "certificate"),
+    "certificates": Key("certificates", "zset", "C by number", "certificate"),
+    "certificate": Key("certificate:{certificate}", "hash", "facts; data and password sealed", "certificate"),
+    "certificate_users": Key(
+        "certificate:{certificate}:users", "set", "`p<P>`, `n<N>`: pools and nodes that use it", "certificate"
+    ),
     "applications": Key("applications", "hash", "lower-case application id -> JSON record", "application"),
     "containers": Key("containers", "hash", "container name -> JSON: number, etag, modified, metadata", "container"),
     "container_names": Key("container_names", "zset", "names of containers, all scored 0", "container"),

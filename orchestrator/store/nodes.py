@@ -112,6 +112,10 @@ class Nodes(Part):
         boot, before = await self.call("boot_node", node=number, ip=ip, start_task=text)
         return boot, before
 
+    async def has_certificates(self, number: int) -> bool:
+        """Was the node given any at its last boot?"""
+        return bool(await self.redis(lambda r: r.hget(self.keys("node", node=number), "certificates")))
+
     async def give_ports(
         self, number: int, wanted: Sequence[Wanted], taken: Iterable[int], address: str
     ) -> list[Endpoint]:
@@ -218,6 +222,7 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes]
         recent=_recent(held, recent),
         awaits_data=h.get("data") == "wanted",
         stopped=h.get("stopped") == "1",
+        certificates=json.loads(h.get("certificates") or "[]"),
         tries=int(h.get("tries", 0)),
         logs=int(h.get("logs", 0)),
         awaited_slots=int(h.get("ahead") or 0),

@@ -20,11 +20,13 @@ def pool_arguments(
     low_priority: int,
     resize_timeout_us: int,
     scale_interval_us: int = 0,
+    certificates: str | None = None,
 ) -> dict[str, Any]:
     """What `add_pool.lua` takes, or a job that brings its pool along (`add_job.lua`)."""
     return {
         "id": id, "body": json.dumps(body), "vm_size": vm_size, "slots": slots, "fill": fill, "dedicated": dedicated,
         "low": low_priority, "timeout": resize_timeout_us, "quota": limits.pools, "scale_interval": scale_interval_us,
+        "certificates": certificates or False,
     }  # fmt: skip
 
 
@@ -41,17 +43,19 @@ class Pools(Part):
         low_priority: int,
         resize_timeout_us: int,
         scale_interval_us: int = 0,
+        certificates: str | None = None,
     ) -> Pool:
-        """Add a pool; its nodes follow (allocationState resizing).
+        """Add a pool; its nodes follow (allocationState resizing). `certificates`: its references as JSON.
 
         Raises:
-            Refused: PoolExists, PoolBeingDeleted, PoolQuotaReached.
+            Refused: PoolExists, PoolBeingDeleted, PoolQuotaReached, InvalidCertificateReferences.
         """
         (number,) = await self.call(
             "add_pool",
             **pool_arguments(
                 self.limits, id, body, vm_size=vm_size, slots=slots, fill=fill, dedicated=dedicated,
                 low_priority=low_priority, resize_timeout_us=resize_timeout_us, scale_interval_us=scale_interval_us,
+                certificates=certificates,
             ),
         )  # fmt: skip
         return await self._existing(number)
@@ -80,14 +84,14 @@ class Pools(Part):
         """Replace members of the body; None removes one.
 
         Raises:
-            Refused: PoolNotFound, PoolBeingDeleted. Changed: not what `expect` saw.
+            Refused: PoolNotFound, PoolBeingDeleted, InvalidCertificateReferences. Changed: not what `expect` saw.
         """
         pool = await self.get(id)
         body = {k: v for k, v in {**pool.body, **changes}.items() if v is not None}
         policy = body.get("taskSchedulingPolicy") or {}
         await self.call(
             "update_pool", id=id, body=json.dumps(body), expect=expect or pool.modified,
-            fill=str(policy.get("nodeFillType") or pool.fill).lower(),
+            fill=str(policy.get("nodeFillType") or pool.fill).lower(), certificates=_certificates(changes),
         )  # fmt: skip
         return await self.get(id)
 
@@ -169,6 +173,13 @@ class Pools(Part):
             kinds = [state_of[int(n)][1] for n in members if state_of[int(n)][0] not in (b"creating", None)]
             out[number] = (kinds.count(b"1"), kinds.count(b"0"))
         return out
+
+
+def _certificates(changes: dict[str, Any]) -> str | bool:
+    """The new references as JSON, False when they stay."""
+    if "certificateReferences" not in changes:
+        return False
+    return json.dumps(changes["certificateReferences"]) if changes["certificateReferences"] else ""
 
 
 def _pool(number: int, h: dict[str, str], current: tuple[int, int]) -> Pool:

@@ -13,6 +13,7 @@ from orchestrator.store.autoscale import Autoscale
 from orchestrator.store.base import Limits
 from orchestrator.store.bells import Bells
 from orchestrator.store.blobs import Blobs
+from orchestrator.store.certificates import Certificates
 from orchestrator.store.host import Host
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
@@ -53,7 +54,7 @@ class Store:
         self.autoscale = Autoscale(*parts).attach(self.pools)
         self.measuring = Measuring(*parts)
         self.quotas = Quotas(*parts)
-        self.applications = Applications(*parts)
+        self.applications, self.certificates = Applications(*parts), Certificates(*parts)
         self.blobs, self.objects = Blobs(*parts), Objects(*parts)
         self.work, self.host = Work(*parts), Host(*parts)
         self.situations = Situations(*parts).attach(self.pools, self.nodes, self.jobs, self.tasks)

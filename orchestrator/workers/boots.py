@@ -11,8 +11,11 @@ from orchestrator.drivers.base import DriverError, Machine
 from orchestrator.workers.context import Context
 
 
-def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dict[str, Any]]) -> Boot:
-    """The boot file's content; the driver adds root, address and users. `ports`: see ports.py."""
+def boot_of(
+    context: Context, pool: Pool, node: Node, boot: int, ports: list[dict[str, Any]], certificates: bool
+) -> Boot:
+    """The boot file's content; the driver adds root, address and users. `ports`: see ports.py;
+    `certificates`: it was given some."""
     settings, store = context.settings, context.store
     return Boot(
         account=store.account,
@@ -31,6 +34,7 @@ def boot_of(context: Context, pool: Pool, node: Node, boot: int, ports: list[dic
         slots=node.slots,
         dedicated=node.dedicated,
         start_task=pool.body.get("startTask"),
+        certificates=certificates,
         packages=list(pool.body.get("applicationPackageReferences") or ()),
         user_accounts=[_without_secrets(account) for account in pool.body.get("userAccounts") or ()],
         inter_node=bool(pool.body.get("enableInterNodeCommunication")),

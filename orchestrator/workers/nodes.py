@@ -218,8 +218,9 @@ async def _started(context: Context, pool: Pool, node: Node, boot: int, again: b
         DriverError: it cannot be had. Refused: NodeNotFound, PortsUsedUp.
     """
     driver, machine, taken = context.driver, machine_of(context, pool), set[int]()
+    certificates = await context.store.nodes.has_certificates(node.number)
     for left in reversed(range(PORT_ATTEMPTS)):
-        told = boot_of(context, pool, node, boot, await ports.give(context, pool, node, taken))
+        told = boot_of(context, pool, node, boot, await ports.give(context, pool, node, taken), certificates)
         try:
             call = (driver.restart, told, machine, wipe) if again else (driver.create, told, machine)
             await context.on_thread(*call)

@@ -16,8 +16,9 @@ from orchestrator.api.auth import failed
 from orchestrator.api.call import JSON, Farm
 from orchestrator.api.errors import ApiError
 from orchestrator.api.relay import Exchange, Head, Relay, parse_meta
+from orchestrator.domain.certificates import ALGORITHM
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.facts import Node
+from orchestrator.domain.facts import Certificate, Node
 from orchestrator.domain.tokens import read_node_token, task_token
 from orchestrator.storage import transfers
 
@@ -55,6 +56,15 @@ async def account_secrets(request: Request) -> Response:
     pool = await farm.store.pools.by_number(node.pool)
     accounts = (pool.body.get("userAccounts") if pool else None) or []
     return Response(bodies.dump({"value": [_opened(farm, account) for account in accounts]}), 200, media_type=JSON)
+
+
+@router.post("/certificates", include_in_schema=False)
+async def certificate_secrets(request: Request) -> Response:
+    """The certificates that the node was given at this boot, opened."""
+    node = await caller(request)
+    farm: Farm = request.app.state.farm
+    found = [await _certificate(farm, reference) for reference in node.certificates]
+    return Response(bodies.dump({"value": found}), 200, media_type=JSON)
 
 
 @router.get("/replies/{req}", include_in_schema=False)
@@ -105,6 +115,16 @@ def _opened(farm: Farm, account: dict[str, Any]) -> dict[str, Any]:
         "name": account["name"],
         "password": farm.vault.open(account["password"]),
         "sshPrivateKey": farm.vault.open(key) if key else None,
+    }
+
+
+async def _certificate(farm: Farm, reference: dict[str, Any]) -> dict[str, Any]:
+    found: Certificate = await farm.store.certificates.get(reference["thumbprint"])
+    return {
+        "name": f"{ALGORITHM}-{found.thumbprint}.{found.format}",
+        "data": farm.vault.open(found.data),
+        "password": farm.vault.open(found.password),
+        "visibility": reference["visibility"],
     }
 
 

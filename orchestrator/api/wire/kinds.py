@@ -7,7 +7,18 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from orchestrator.api.lenses.versions import Version
-from orchestrator.api.wire import autoscale, containers, jobs, nodes, pools, schedules, table, tasks, users
+from orchestrator.api.wire import (
+    autoscale,
+    certificates,
+    containers,
+    jobs,
+    nodes,
+    pools,
+    schedules,
+    table,
+    tasks,
+    users,
+)
 from orchestrator.api.wire.rules import Rules
 
 Body = dict[str, Any]
@@ -37,11 +48,11 @@ def _pool_add(body: Body, version: Version, rules: Rules) -> Body:
 
 
 def _pool_patch(body: Body, version: Version, rules: Rules) -> Body:
-    return pools.finish_start_task(body)
+    return pools.finish_start_task(certificates.finish_references(body))
 
 
 def _pool_replace(body: Body, version: Version, rules: Rules) -> Body:
-    return pools.finish_start_task({"startTask": None} | body)
+    return pools.finish_start_task({"startTask": None} | certificates.finish_references(body))
 
 
 def _pool_resize(body: Body, version: Version, rules: Rules) -> Body:
@@ -52,6 +63,10 @@ def _pool_resize(body: Body, version: Version, rules: Rules) -> Body:
 
 def _autoscale(body: Body, version: Version, rules: Rules) -> Body:
     return autoscale.check(body, rules)
+
+
+def _certificate_add(body: Body, version: Version, rules: Rules) -> Body:
+    return certificates.finish_add(body)
 
 
 def _job_add(body: Body, version: Version, rules: Rules) -> Body:
@@ -113,6 +128,7 @@ REQUESTS = {
     "pool_resize": Request("PoolResizeParameter", pools.PoolResize, _pool_resize),
     "pool_enable_autoscale": Request("PoolEnableAutoScaleParameter", autoscale.PoolEnableAutoScale, _autoscale),
     "pool_evaluate_autoscale": Request("PoolEvaluateAutoScaleParameter", autoscale.PoolEvaluateAutoScale, _autoscale),
+    "certificate_add": Request("CertificateAddParameter", certificates.CertificateAdd, _certificate_add),
     "job_add": Request("JobAddParameter", jobs.JobAdd, _job_add),
     "job_patch": Request("JobPatchParameter", jobs.JobPatch, _job_patch),
     "job_update": Request("JobUpdateParameter", jobs.JobUpdate, _job_update),
@@ -153,6 +169,7 @@ ANSWERS = {
     "image": "ImageInformation",
     "node_agent_sku": "NodeAgentSku",
     "application": "ApplicationSummary",
+    "certificate": "Certificate",
     "node_file": "NodeFile",
     "remote_login": "ComputeNodeGetRemoteLoginSettingsResult",
     "node_logs_result": "UploadBatchServiceLogsResult",

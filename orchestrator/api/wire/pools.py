@@ -6,7 +6,7 @@ from typing import Annotated, Any, Required
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.wire import autoscale, containers, networks
+from orchestrator.api.wire import autoscale, certificates, containers, networks
 from orchestrator.api.wire.errors import Path, dotted, invalid, missing
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -115,6 +115,7 @@ class PoolSpecification(TypedDict, total=False):
     enableInterNodeCommunication: Bool
     networkConfiguration: networks.NetworkConfiguration
     startTask: StartTask
+    certificateReferences: certificates.References
     applicationPackageReferences: Packages
     taskSlotsPerNode: Slots
     taskSchedulingPolicy: TaskSchedulingPolicy
@@ -135,6 +136,7 @@ class PoolPatch(TypedDict, total=False):
 
     displayName: DisplayName
     startTask: StartTask
+    certificateReferences: certificates.References
     applicationPackageReferences: Packages
     metadata: list[MetadataItem]
     taskSchedulingPolicy: TaskSchedulingPolicy
@@ -147,6 +149,7 @@ class PoolUpdateProperties(TypedDict, total=False):
     """`PoolUpdatePropertiesParameter`: a start task that is not given goes away."""
 
     startTask: StartTask
+    certificateReferences: certificates.References
     applicationPackageReferences: Required[Packages]
     metadata: Required[list[MetadataItem]]
     targetNodeCommunicationMode: one_of("default", "classic", "simplified")
@@ -186,7 +189,8 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     _check_accounts(pool.get("userAccounts", []))
     pool = ADD_DEFAULTS | pool
     pool["taskSchedulingPolicy"] = {"nodeFillType": "spread"} | pool.get("taskSchedulingPolicy", {})
-    return finish_start_task(pool)
+    pool = finish_start_task(certificates.finish_references(pool))
+    return {name: value for name, value in pool.items() if value is not None}
 
 
 def check_targets(pool: dict[str, Any]) -> None:

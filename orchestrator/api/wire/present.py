@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from agent.contract import layout
 from orchestrator.domain import durations
+from orchestrator.domain.certificates import ALGORITHM
 from orchestrator.domain.endpoints import Endpoint
-from orchestrator.domain.facts import Added, Job, JobOnNode, Node, Pool, Schedule, Task
+from orchestrator.domain.facts import Added, Certificate, Job, JobOnNode, Node, Pool, Schedule, Task
 from orchestrator.domain.recurrence import Past, next_run, rule_of
 from orchestrator.domain.times import etag, iso
 
@@ -94,6 +95,8 @@ def node_object(
         whole["nodeAgentInfo"] = {"version": node.agent_version, "lastUpdateTime": iso(node.booted_at)}
     if node.start_task is not None:
         whole["startTask"] = node.start_task
+    if node.certificates:
+        whole["certificateReferences"] = node.certificates
     if node.start_info is not None:
         whole["startTaskInfo"] = node.start_info
     if node.endpoints:
@@ -110,6 +113,27 @@ def node_object(
 def remote_login_object(endpoint: Endpoint) -> Object:
     """The wire ComputeNodeGetRemoteLoginSettingsResult."""
     return {"remoteLoginIPAddress": endpoint.address, "remoteLoginPort": endpoint.frontend}
+
+
+def certificate_object(certificate: Certificate, base: str) -> Object:
+    """The wire Certificate, its secret parts left out."""
+    whole: Object = {
+        "thumbprint": certificate.thumbprint,
+        "thumbprintAlgorithm": ALGORITHM,
+        "url": certificate_url(base, certificate.thumbprint),
+        "state": certificate.state,
+        "stateTransitionTime": iso(certificate.state_at),
+        **_previous(certificate),
+        "publicData": certificate.public,
+        "certificateFormat": certificate.format,
+    }
+    if certificate.error is not None:
+        whole["deleteCertificateError"] = certificate.error
+    return whole
+
+
+def certificate_url(base: str, thumbprint: str) -> str:
+    return f"{base}/certificates(thumbprintAlgorithm={ALGORITHM},thumbprint={thumbprint})"
 
 
 def job_object(job: Job, base: str) -> Object:
@@ -295,7 +319,7 @@ def _resource(url: str, fact: Pool | Job | Schedule | Task) -> Object:
     }
 
 
-def _previous(fact: Job | Schedule | Task) -> Object:
+def _previous(fact: Certificate | Job | Schedule | Task) -> Object:
     if not fact.previous:
         return {}
     return {"previousState": fact.previous, "previousStateTransitionTime": iso(fact.previous_at)}

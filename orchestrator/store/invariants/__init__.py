@@ -8,10 +8,13 @@ farm: what changes while it reads looks like a problem.
 
 from redis.asyncio import Redis
 
-from orchestrator.store.invariants import blobs, dependencies, nodes, ownership, queues, tasks
+from orchestrator.store.invariants import blobs, certificates, dependencies, nodes, ownership, queues, tasks
 from orchestrator.store.invariants.reading import read
 
-CHECKS = (ownership.problems, tasks.problems, nodes.problems, queues.problems, dependencies.problems, blobs.problems)
+CHECKS = (
+    ownership.problems, tasks.problems, nodes.problems, queues.problems, dependencies.problems, blobs.problems,
+    certificates.problems,
+)  # fmt: skip
 
 
 async def check(redis: Redis, account: str) -> list[str]:

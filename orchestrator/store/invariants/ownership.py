@@ -27,6 +27,7 @@ def _keys(state: Account) -> Iterator[str]:
         "schedule": set(state.get("schedules")),
         "queue": set(state.get("queue_ids").values()),
         "container": blobs.known(state),
+        "certificate": set(state.get("certificates")),
     }
     for key, name in state.names.items():
         if name is None:

@@ -8,6 +8,7 @@ for _, one in ipairs(cjson.decode(call('HGET', K.node(n.number), 'ports') or '[]
   ports[#ports + 1] = one.protocol .. ':' .. one.frontend
 end
 if #ports > 0 then call('HDEL', K.ports(), unpack(ports)) end
+certificates.hold('n' .. n.number, call('HGET', K.node(n.number), 'certificates'), '')
 local queues = empty_node(n, 'node ' .. n.id .. ' is gone', 'lost')
 call('ZREM', K.pool_nodes(n.pool), n.number)
 call('HDEL', K.pool_node_ids(n.pool), string.lower(n.id))

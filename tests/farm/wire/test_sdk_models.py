@@ -13,9 +13,9 @@ from orchestrator.api.wire import present, table
 from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
 from orchestrator.domain.endpoints import Endpoint
-from orchestrator.domain.facts import Added, JobOnNode
+from orchestrator.domain.facts import Added, Certificate, JobOnNode
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
-from tests.fast.wire.wire_facts import BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
+from tests.fast.wire.wire_facts import AT, BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
 
 SPEAK = Path(__file__).with_name("speak.py")
 SDKS = {"2.0.1": "2017-01-01.4.0", "14.2.0": "2024-02-01.19.0", "15.1.0": "2025-06-01"}
@@ -159,12 +159,14 @@ def known(model, body, at):
 
 YOUNGER = {"node_logs": "6.1", "node_deallocate": "20.0"}
 """Requests that older api-versions do not have."""
+OLDER = {"certificate_add": "20.0"}
+"""Those that newer ones do not have."""
 
 
 def requests_of(at):
     """Per kind a body as complete as that version allows."""
     for kind, request in REQUESTS.items():
-        if at < YOUNGER.get(kind, "3.0"):
+        if at < YOUNGER.get(kind, "3.0") or at > OLDER.get(kind, "2025-06"):
             continue
         body = OLD[kind] if at < "5.0" and kind in OLD else known(request.model, LOADED[kind], at)
         if kind in ("schedule_patch", "schedule_update"):
@@ -214,6 +216,12 @@ def answers():
     yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})
     yield "image", catalogue.load().supported_images()[0]
     yield "node_agent_sku", catalogue.load().node_agent_skus()[0]
+    error = {"code": "CertificateDeleteFailed", "message": "m", "values": [{"name": "Pool", "value": "p"}]}
+    times_of = {"state_at": AT, "previous_at": AT, "modified": AT}
+    failed_to_go = Certificate(
+        1, "a" * 40, "pfx", "s", "s", "cHVi", "deletefailed", previous="deleting", error=error, **times_of
+    )
+    yield "certificate", present.certificate_object(failed_to_go, BASE)
     yield "application", {"id": "app", "displayName": "App", "versions": ["1.0"]}
     entry = {
         "name": "wd/a b.txt",
@@ -231,7 +239,7 @@ def answers():
 ABSENT = {
     "2.0.1": {"task_counts", "node_counts", "image", "node_logs_result"},
     "14.2.0": {"node_agent_sku"},
-    "15.1.0": {"node_agent_sku"},
+    "15.1.0": {"node_agent_sku", "certificate"},
 }
 
 

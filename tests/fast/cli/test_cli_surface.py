@@ -37,7 +37,8 @@ def test_the_commands_are_those_that_were_promised():
         schedule add,schedule list,schedule show,schedule jobs,
         schedule enable,schedule disable,schedule terminate,schedule delete,
         task list,task show,task why,task retry,task logs,
-        package add,package list,package default,package delete,
+        package add,package list,package default,package delete,certificate add,certificate list,certificate show,
+        certificate delete,certificate cancel-delete,
         storage mb,storage put,storage ls,storage get,storage rm,storage url,key show,key regenerate,
         quota show,quota set,quota reset"""
     first, rest = promised.split("\n", 1)
@@ -49,7 +50,8 @@ PRINTS = """status,logs,run,doctor,pool list,pool show,pool autoscale enable,poo
     pool autoscale evaluate,node list,node show,node reboot,node reimage,node remove,
     node disable,node enable,node deallocate,node start,node logs,job submit,job list,job show,job prune,
     schedule add,schedule list,schedule show,schedule jobs,
-    task list,task show,task why,package list,storage ls,storage url,key show,key regenerate,
+    task list,task show,task why,package list,certificate add,certificate list,certificate show,
+    storage ls,storage url,key show,key regenerate,
     quota show,quota set,quota reset"""
 
 

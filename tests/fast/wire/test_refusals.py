@@ -52,16 +52,6 @@ def test_what_is_not_built_yet_is_an_unsupported_property(kind, body, name):
     assert refusal(kind, body) == ("UnsupportedProperty", name)
 
 
-@pytest.mark.parametrize(
-    ("kind", "body", "name"),
-    [
-        ("pool_add", small_pool(certificateReferences=[{"thumbprint": "x"}]), "certificateReferences"),
-    ],
-)
-def test_what_only_older_versions_have_and_is_not_built_is_unsupported_there_too(kind, body, name):
-    assert refusal(kind, body, V19) == refusal(kind, body, NEWEST) == ("UnsupportedProperty", name)
-
-
 IMPOSSIBLE = [
     (small_pool(cloudServiceConfiguration={"osFamily": "5"}), "cloudServiceConfiguration"),
     (small_pool(applicationLicenses=["maya"]), "applicationLicenses"),

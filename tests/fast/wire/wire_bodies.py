@@ -177,7 +177,29 @@ SCHEDULE = {
 
 FORMULA = "$TargetDedicatedNodes = min(4, $PendingTasks.GetSample(1)); // all of it\n"
 
+PFX = (
+    "MIIDLgIBAzCCAvQGCSqGSIb3DQEHAaCCAuUEggLhMIIC3TCCAb4GCSqGSIb3DQEHBqCCAa8wggGrAgEAMIIBpAYJKoZIhvcN"
+    "AQcBMBsGCiqGSIb3DQEMAQMwDQQIGNUrIbFg9FICAQGAggF4o9WkGXMsTYaPHjJ1BiWiyW+dw5eOB/2+fF4GZZdWXxyLPOo1"
+    "ncEnIzaw+qaa12qdrwmE4jRpIgWyzlPZHM/y2HmKrAiT6c25TMn39pjZFri6jEbHXfPvNzZPnz7gU+gJ2V0RdNsgwRp4aea/"
+    "Rfl0J5BnJmeo/nuwTKuTViGCjLaMTZb6mQzQDyFsv2HfOcGlfzQdfqyzN/GhyIgetMUvLuXnzN/9+w3PKw28mAQiXSZFylsS"
+    "cd7COj1Ff6+F1/EuOJ233ZRd1Oh6k/UU1FqSzgQW8GWOcETfUyQWTieDbHNBek/EWW9XNuJZT/eXmMxHOstS8XpsmWWtEArW"
+    "dHtcxyI7uODMZVBCktXKISRPiC0g1Bwzfu9boa/lACzbSECzKZIOdIhu8CZ7NYxGx/ClsE1mSXS72mgX/0F6FezTOQMEzJ2I"
+    "3aryFM/Q7us69JmONuWPXLLTuDRfUyRxboeUxobUOmOaGMZy/AEfZ7IWVdkFjaFtmzPbiTCCARcGCSqGSIb3DQEHAaCCAQgE"
+    "ggEEMIIBADCB/QYLKoZIhvcNAQwKAQKggbMwgbAwGwYKKoZIhvcNAQwBAzANBAhGVkmjGAl4+AIBAQSBkIkcCgH62cyLRggn"
+    "iNYRQonkNoqwLhEaT2i90QNDqcjmO9vmjQK52N58LdZJjRtzFiqzFkFnOYot4zMwJtQVLQS/YW6q/os/JmpUyFY4aZ6yOz01"
+    "c92JEy2cjGKs+9CXaskwBuNCf35G6Jw4H/Xl/zFfIDiFYHSd2VHEqPhEinOQja+mkyy/4G7P+xWOJDrIBzE4MBEGCSqGSIb3"
+    "DQEJFDEEHgIAYzAjBgkqhkiG9w0BCRUxFgQUc+5uJwh5MR9D6CMmVpaanaWOVYMwMTAhMAkGBSsOAwIaBQAEFGfrGbIYqwcn"
+    "vz0X9gR1URZL1tc+BAg3gBstaiAdJwICCAA="
+)
+
 LOADED = {
+    "certificate_add": {
+        "thumbprint": "73EE6E270879311F43E8232656969A9DA58E5583",
+        "thumbprintAlgorithm": "SHA1",
+        "data": PFX,
+        "certificateFormat": "Pfx",
+        "password": "secret!",
+    },
     "pool_add": POOL,
     "pool_patch": {name: POOL[name] for name in ("displayName", "startTask", "metadata", "taskSchedulingPolicy")},
     "pool_updateproperties": {name: POOL[name] for name in ("startTask", "applicationPackageReferences", "metadata")},

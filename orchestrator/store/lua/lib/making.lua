@@ -6,13 +6,15 @@ local making = {}
 -- A quota: what an owner has set, else what the caller's settings say.
 function making.quota(name, given) return tonumber(call('HGET', K.quotas(), name) or given) end
 
--- Why a pool of this id cannot be made now, or nil; `quota`: pools of the account.
-function making.pool_refusal(id, quota)
+-- Why a pool of this id cannot be made now, and what of it, or nil; `quota`: pools of the account.
+function making.pool_refusal(id, quota, references)
   local old = call('HGET', K.pool_ids(), string.lower(id))
   if old then
     return call('HGET', K.pool(old), 'state') == 'deleting' and 'PoolBeingDeleted' or 'PoolExists'
   end
   if call('ZCARD', K.pools()) >= making.quota('pools', quota) then return 'PoolQuotaReached' end
+  local missing = references and certificates.missing(references)
+  if missing then return 'InvalidCertificateReferences', 'there is no active certificate ' .. missing end
 end
 
 -- Makes a pool; `a` as in add_pool.lua, and `auto`: what made it (job, schedule), absent: a call. Returns P.
@@ -27,6 +29,10 @@ function making.pool(a)
     'created', now, 'modified', now, 'target_dedicated', a.dedicated, 'target_low', a.low,
     'resize_timeout', a.timeout, 'resize_until', now + a.timeout, 'deallocation', 'requeue', 'resize_errors', '[]',
     'nodes_made', 0, 'scale_interval', 0)
+  if a.certificates then
+    call('HSET', K.pool(P), 'certificates', a.certificates)
+    certificates.hold('p' .. P, '', a.certificates)
+  end
   call('HSET', K.queue(Q), 'pool', P)
   picky.pool_made(Q)
   if resizing then due('pool:' .. P, now) end
@@ -46,7 +52,7 @@ function making.job(a, schedule)
   local J = call('HINCRBY', K.seq(), 'job', 1)
   local own, trouble = 0, ''
   if a.pool then
-    local code = making.pool_refusal(a.pool.id, a.pool.quota)
+    local code = making.pool_refusal(a.pool.id, a.pool.quota, a.pool.certificates)
     if code then trouble = making.trouble(code) else own = making.pool(a.pool) end
   end
   local Q = queue_number(a.pool_id)
@@ -91,6 +97,10 @@ function making.trouble(code)
   if code == 'PoolQuotaReached' then
     return cjson.encode({category = 'UserError', code = 'AutoPoolCreationFailedWithQuotaReached',
       message = 'The auto pool could not be made: the pool quota of the account is reached'})
+  end
+  if code == 'InvalidCertificateReferences' then
+    return cjson.encode({category = 'UserError', code = 'InvalidCertificatesInAutoPool',
+      message = 'The auto pool could not be made: it refers to a certificate that is not there, or not active'})
   end
   return cjson.encode({category = 'UserError', code = 'InvalidAutoPoolSettings',
     message = 'The auto pool could not be made: ' .. code})

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     min_autoscale_pause: float = 30.0  # between two enableautoscale calls of a pool
     sample_period: float = 30.0  # between measurements of pools that autoscale
     sample_history: float = 7 * 86400.0  # measurements are kept this long
+    usage_interval: float = 1800.0  # what pool usage metrics are added up for
     min_recurrence: float = 60.0  # shortest recurrenceInterval and startWindow of job schedules
     quota_pools: int = 500
     quota_jobs: int = 3000

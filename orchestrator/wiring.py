@@ -59,8 +59,9 @@ async def open_farm(settings: Settings | None = None) -> Farm:
         settings.quota_inter_node,
     )
     store = await Store.open(
-        settings.redis_url, settings.account, key, limits, settings.patience, settings.node_redis_url
-    )
+        settings.redis_url, settings.account, key, limits, settings.patience, settings.node_redis_url,
+        settings.usage_interval,
+    )  # fmt: skip
     store.autoscale.configure(round(settings.sample_period * 1e6), round(settings.sample_history * 1e6))
     return Farm(settings, key, vault, known, store, containers(settings, key, store))
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from orchestrator.api import etags, odata, paging, wire
+from orchestrator.api import etags, odata, paging, statistics, wire
 from orchestrator.api.call import JSON, Call
 
 Show = Callable[[Any], dict[str, Any]]
@@ -16,13 +16,18 @@ Show = Callable[[Any], dict[str, Any]]
 async def facts(call: Call, kind: str, metadata: str, fetch: paging.Fetch, show: Show) -> Response:
     """A page of resources out of the store, in the order of their numbers."""
     wanted = filter_of(call, kind)
+    passed = []
 
     def shown(fact: Any) -> dict[str, Any] | None:
         document = show(fact)
-        return document if wanted is None or wanted(document) else None
+        if wanted is not None and not wanted(document):
+            return None
+        passed.append(fact)
+        return document
 
     size, after = paging.size(call.query), paging.start(call.query)
     documents, token = await paging.collect(fetch, shown, after, size, wanted is not None)
+    await statistics.beside(call, passed[: len(documents)], documents)
     return page(call, kind, metadata, documents, token)
 
 
@@ -61,6 +66,14 @@ def entity(
     """200 with one resource."""
     shown = wire.render(kind, document, call.version, _select(call, kind), call.query.get("$expand"))
     return call.entity(metadata, shown, headers)
+
+
+async def fact(
+    call: Call, kind: str, metadata: str, shown: Any, document: dict[str, Any], service_id: bool = False
+) -> Response:
+    """200 with one resource out of the store, its statistics if they are asked for, and its headers."""
+    await statistics.beside(call, [shown], [document])
+    return entity(call, kind, metadata, document, headers(call, shown.modified, service_id))
 
 
 def headers(call: Call, modified: int, service_id: bool = False) -> dict[str, str]:

@@ -89,6 +89,7 @@ FIELDS: dict[str, dict[str, tuple[str, frozenset[str]]]] = {
     "image": dict.fromkeys(("osType", "verificationType", "nodeAgentSKUId"), _ENUM),
     "node_agent_sku": {"osType": _ENUM},
     "node_counts": {"poolId": _STATE},
+    "usage_metrics": {"poolId": ("text", frozenset(("eq", "gt", "ge", "lt", "le", "startswith")))},
     "node_file": {"name": ("text", frozenset({"startswith"}))},
 }
 _ALIASES = {"lastModifiedTime": "lastModified"}  # the documented name of a task's; the property has the other

@@ -81,13 +81,7 @@ def check(query: Query, allowed: frozenset[str]) -> None:
             )
     query.integer("timeout", MAX_TIMEOUT, 1, 2**31 - 1)
     expand = query.get("$expand")
-    if expand == "stats":
-        raise ApiError(
-            "UnsupportedQueryParameter",
-            "Statistics are known but not built yet; leave $expand=stats out.",
-            values={"QueryParameterName": "$expand", "QueryParameterValue": expand},
-        )
-    if expand is not None:
+    if expand is not None and expand != "stats":
         raise invalid("$expand", expand, "Only stats can be expanded.")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.endpoints import Endpoint
+from orchestrator.domain.usage import NOTHING, Used
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Job:
     counts: dict[str, int]  # active running completed succeeded failed, and each with suffix _slots
     schedule: int = 0  # number of the schedule that made it
     scheduling_error: dict[str, Any] | None = None  # wire JobSchedulingError
+    used: Used = NOTHING  # by its tasks, deleted ones included
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class Task:
     waiting: int  # unsatisfied dependencies
     container: dict[str, Any] | None = None  # wire TaskContainerExecutionInformation of the latest attempt
     prefetched: bool = False  # active, and waits at its node for a slot
+    used: tuple[int, ...] = ()  # by its attempts, the first members of `Used`; left out from the end
 
 
 @dataclass(frozen=True)

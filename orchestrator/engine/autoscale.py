@@ -29,6 +29,9 @@ class Autoscale:
         kept = 0
         for pool, found in measured.items():
             kept += await autoscale.add_sample(pool, number, found.metrics | self._resources.metrics(found.nodes))
+        for pool in await self._store.statistics.pool_numbers():
+            nodes = await self._store.statistics.nodes_of(pool)
+            await self._store.statistics.charge(pool, number, self._resources.sample(nodes))
         self._resources.next_period()
         return kept
 

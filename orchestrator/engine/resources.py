@@ -18,6 +18,8 @@ TOTALS = {
     "ni": "$NetworkInBytes",
     "no": "$NetworkOutBytes",
 }
+TOTALS_OF_POOLS = ("read_bytes", "written_bytes", "reads", "writes", "received", "sent")
+GIB = 2.0**30
 Key = tuple[int, int]
 Reading = dict[str, float]
 
@@ -40,6 +42,22 @@ class Resources:
     def next_period(self) -> None:
         """A sample was taken: the next one tells of what comes after. Nodes that said nothing since are forgotten."""
         self._before, self._latest = self._latest, {}
+
+    def sample(self, nodes: Iterable[Key]) -> dict[str, float]:
+        """What the pool of these nodes used since the period began, as store/statistics.py adds it up.
+
+        Sums over the nodes of which two readings tell: `cpu` in percent, levels in GiB; what was most on one of them.
+        """
+        pairs = [(self._before[key], self._latest[key]) for key in nodes if key in self._latest]
+        pairs = [pair for pair in pairs if _cpu(*pair) is not None]
+        memory, disk = _levels(pairs, "mem", GIB), _levels(pairs, "disk", GIB)
+        found = {"nodes": len(pairs), "cpu": sum(100 * (_cpu(*pair) or 0) for pair in pairs)}
+        found |= {"memory": sum(memory), "memory_peak": max(memory, default=0.0)}
+        found |= {"disk": sum(disk), "disk_peak": max(disk, default=0.0)}
+        return found | {
+            name: sum(_grown(*pair, total) or 0 for pair in pairs)
+            for total, name in zip(TOTALS, TOTALS_OF_POOLS, strict=True)
+        }
 
     def metrics(self, nodes: Iterable[Key]) -> dict[str, float]:
         """Metrics by variable over these nodes: means per node, $WallClockSeconds and $SampleNodeCount in all."""

@@ -8,7 +8,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Job, JobOnNode, Node
 from orchestrator.store import told
 from orchestrator.store.base import Limits, Part, numbers_page, whole
-from orchestrator.store.packing import INHERIT
+from orchestrator.store.packing import INHERIT, used_by_job
 from orchestrator.store.pools import pool_arguments
 
 COUNTS = ("active", "running", "completed", "succeeded", "failed")
@@ -234,4 +234,5 @@ def _job(number: int, h: dict[str, str], c: dict[str, str]) -> Job:
         counts=counts_of(c),
         schedule=int(h.get("schedule") or 0),
         scheduling_error=json.loads(h["trouble"]) if h.get("trouble") else None,
+        used=used_by_job(c),
     )

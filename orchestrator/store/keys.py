@@ -43,6 +43,18 @@ TABLE: dict[str, Key] = {
     "pool_samples": Key(
         "pool:{pool}:samples", "list", "packed {time, values}, oldest first, bounded", "autoscale of the pool"
     ),
+    "pool_stats": Key(
+        "pool:{pool}:stats", "hash", "time of its nodes (us), sums and peaks of what was measured", "pool"
+    ),
+    "usage_intervals": Key("usage_intervals", "zset", "beginnings of usage intervals, us", "half a year"),
+    "usage": Key(
+        "usage:{interval}",
+        "hash",
+        "`P|1 or 0, received, sent|vmSize|pool id` -> us of dedicated and other nodes, bytes; `length` us",
+        "half a year",
+    ),
+    "lifetime_jobs": Key("lifetime_jobs", "hash", "what the tasks of deleted jobs used", "account"),
+    "lifetime_pools": Key("lifetime_pools", "hash", "what `pool_stats` was of deleted pools", "account"),
     "pool_node_ids": Key("pool:{pool}:node_ids", "hash", "lower-case node id -> N", "pool"),
     "node": Key("node:{node}", "hash", "facts", "node"),
     "node_tasks": Key(
@@ -73,7 +85,9 @@ TABLE: dict[str, Key] = {
     "schedules": Key("schedules", "zset", "S by number", "schedule"),
     "schedule": Key("schedule:{schedule}", "hash", "facts and body", "schedule"),
     "schedule_jobs": Key("schedule:{schedule}:jobs", "zset", "J by number of the jobs it made", "schedule"),
-    "job_counts": Key("job:{job}:counts", "hash", "tasks and slots by state", "job"),
+    "job_counts": Key(
+        "job:{job}:counts", "hash", "tasks and slots by state; `usage`: packed, what its tasks used", "job"
+    ),
     "task_ids": Key("job:{job}:ids", "hash", "lower-case task id -> T", "job"),
     "task_specs": Key("job:{job}:spec", "hash", "T -> canonical body, JSON", "task"),
     "task_states": Key("job:{job}:state", "hash", "T -> packed state", "task"),

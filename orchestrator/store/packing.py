@@ -6,6 +6,7 @@ from typing import Any
 import msgpack
 
 from orchestrator.domain.facts import Attempt, Task
+from orchestrator.domain.usage import Used
 from orchestrator.store import told
 
 STATES = ("active", "preparing", "running", "completed", "active")
@@ -20,6 +21,10 @@ HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
     STATE, STATE_AT, PREV, PREV_AT, ATTEMPT, RETRIES, REQUEUES, NODE, STARTED, ENDED, EXIT, RESULT, SLOTS, MAX_RETRY,
     CREATED, MODIFIED, WAITING, FLAGS, LAST_RETRY, LAST_REQUEUE, LOSSES,
 ) = range(21)  # fmt: skip
+USED = 22
+"""Wall, user, kernel (us), reads, writes, bytes read and written; left out where nothing was told.
+
+The place before it is for multi-instance tasks; others have False there."""
 
 
 def unpack(raw: bytes) -> list[Any]:
@@ -83,7 +88,15 @@ def task(
         pool_id=pool_id,
         waiting=state[WAITING],
         prefetched=state[STATE] == PREFETCHED,
+        used=tuple(state[USED:]),
     )
+
+
+def used_by_job(counts: dict[str, str]) -> Used:
+    """What the tasks of a job used, those that were deleted included, out of its counts."""
+    raw = counts.get("usage")
+    used = Used(*unpack(raw.encode(errors="surrogateescape"))) if raw else Used()
+    return used + Used(succeeded=int(counts.get("succeeded", 0)), failed=int(counts.get("failed", 0)))
 
 
 def attempts(state: list[Any], story: bytes | None, names: dict[int, str], failure: bytes | None) -> list[Attempt]:

@@ -15,8 +15,8 @@ from orchestrator.domain.errors import Changed, Refused, Unavailable
 from orchestrator.store import keys
 
 LIBRARIES = (
-    "base", "tasks", "jobs", "queues", "nodes", "scaling", "picky", "certificates", "making", "schedules",
-    "dependencies", "ends", "preparing", "lines", "ahead", "scheduler",
+    "base", "tasks", "usage", "jobs", "queues", "nodes", "charging", "scaling", "picky", "certificates", "making",
+    "schedules", "dependencies", "ends", "preparing", "lines", "ahead", "scheduler",
 )  # fmt: skip
 """In the order in which they build on each other."""
 

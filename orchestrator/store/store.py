@@ -25,6 +25,7 @@ from orchestrator.store.quotas import Quotas
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.scripts import Scripts
 from orchestrator.store.situations import Situations
+from orchestrator.store.statistics import Statistics
 from orchestrator.store.tasks import Tasks
 from orchestrator.store.work import Work
 
@@ -52,7 +53,7 @@ class Store:
         self.pools, self.nodes, self.jobs, self.tasks = Pools(*parts), Nodes(*parts), Jobs(*parts), Tasks(*parts)
         self.schedules = Schedules(*parts)
         self.autoscale = Autoscale(*parts).attach(self.pools)
-        self.measuring = Measuring(*parts)
+        self.measuring, self.statistics = Measuring(*parts), Statistics(*parts)
         self.quotas = Quotas(*parts)
         self.applications, self.certificates = Applications(*parts), Certificates(*parts)
         self.blobs, self.objects = Blobs(*parts), Objects(*parts)
@@ -68,11 +69,13 @@ class Store:
         limits: Limits | None = None,
         patience_s: float = 30.0,
         node_url: str = "",
+        usage_interval_s: float = 1800.0,
     ) -> "Store":
         """Connect, check that this Redis and this code can read what is there, note the schema.
 
         Args:
             node_url: where nodes reach the same Redis; empty: where we do.
+            usage_interval_s: for how long each figure of pool usage is.
 
         Raises:
             SchemaError: newer data, or an older Redis server than the one that wrote it.
@@ -82,14 +85,14 @@ class Store:
             redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=10, socket_connect_timeout=5, health_check_interval=0
         )
         store = cls(redis, redis_url, account, Vault(secret), secret, limits or Limits(), node_url or redis_url)
-        await store._check_schema(patience_s)
+        await store._check_schema(patience_s, usage_interval_s)
         return store
 
     async def close(self) -> None:
         await self.bells.close()
         await self.redis.aclose()
 
-    async def _check_schema(self, patience_s: float) -> None:
+    async def _check_schema(self, patience_s: float, usage_interval_s: float = 1800.0) -> None:
         info = await self.redis.info("server")
         version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
         if version < OLDEST_REDIS:
@@ -106,5 +109,7 @@ class Store:
                 "schema": SCHEMA,
                 "redis_version": ".".join(map(str, version)),
                 "patience": int(patience_s * 1_000_000),
+                "usage_length": int(usage_interval_s * 1_000_000),
+                "since": meta.get("since", await self.scripts.now()),
             },
         )

@@ -36,6 +36,7 @@ FAST = {
     "FARM_MIN_AUTOSCALE_INTERVAL": "1",
     "FARM_MIN_AUTOSCALE_PAUSE": "0",
     "FARM_SAMPLE_PERIOD": "1",
+    "FARM_USAGE_INTERVAL": "2",
     "FARM_MIN_RECURRENCE": "0.2",
 }
 """Periods that the service counts in minutes, lowered; the defaults are the service's."""

@@ -64,9 +64,7 @@ async def get_job(call: Call) -> Response:
     """Get a job."""
     job = await _job(call)
     call.met(job.modified)
-    return listing.entity(
-        call, "job", "jobs/@Element", present.job_object(job, call.base), listing.headers(call, job.modified)
-    )
+    return await listing.fact(call, "job", "jobs/@Element", job, present.job_object(job, call.base))
 
 
 @operation(router, "PATCH", "/jobs/{jobId}", conditions=conditions.ALL, body="job_patch")

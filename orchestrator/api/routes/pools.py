@@ -46,9 +46,7 @@ async def list_pools(call: Call) -> Response:
 async def get_pool(call: Call) -> Response:
     """Get a pool."""
     pool = await _seen(call)
-    return listing.entity(
-        call, "pool", "pools/@Element", present.pool_object(pool, call.base), listing.headers(call, pool.modified)
-    )
+    return await listing.fact(call, "pool", "pools/@Element", pool, present.pool_object(pool, call.base))
 
 
 @operation(router, "HEAD", "/pools/{poolId}", conditions=conditions.ALL)

@@ -40,13 +40,8 @@ async def get_job_schedule(call: Call) -> Response:
     """Get a job schedule."""
     schedule = await _schedule(call)
     call.met(schedule.modified)
-    return listing.entity(
-        call,
-        "schedule",
-        "jobschedules/@Element",
-        present.schedule_object(schedule, call.base),
-        listing.headers(call, schedule.modified),
-    )
+    document = present.schedule_object(schedule, call.base)
+    return await listing.fact(call, "schedule", "jobschedules/@Element", schedule, document)
 
 
 @operation(router, "HEAD", ONE, conditions=conditions.ALL)

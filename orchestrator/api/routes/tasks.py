@@ -72,7 +72,7 @@ async def get_task(call: Call) -> Response:
     task = await _task(call)
     call.met(task.modified)
     document = present.task_object(task, call.job_id, call.base)
-    return listing.entity(call, "task", "tasks/@Element", document, listing.headers(call, task.modified, True))
+    return await listing.fact(call, "task", "tasks/@Element", task, document, service_id=True)
 
 
 @operation(router, "PUT", "/jobs/{jobId}/tasks/{taskId}", conditions=conditions.ALL, body="task_update")

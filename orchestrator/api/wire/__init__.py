@@ -61,12 +61,13 @@ def parse_collection(body: Any, version: Version, rules: Rules | None = None) ->
 
 
 def render(
-    kind: str, canonical: dict[str, Any], version: Version, select: list[str] | None = None, expand: object = None
+    kind: str, canonical: dict[str, Any], version: Version, select: list[str] | None = None, expand: str | None = None
 ) -> dict[str, Any]:
     """A newest whole object (wire/present.py) as an api-version shows it, members in the service's order.
 
-    `select` narrows the top level. `expand` names what is left out unless asked for: statistics, which
-    no object has yet.
+    `select` narrows the top level, but not what `expand` names: statistics, which are there only when asked for.
     """
+    if select is not None and expand == "stats":
+        select = [*select, "stats"]
     model, lowered = changes.down(ANSWERS[kind], kind, canonical, version)
     return shape.shape(model, lowered, version, select)

@@ -15,6 +15,8 @@ def problems(state: Account) -> Iterator[str]:
     yield from _schedules(state)
     yield from _queues(state)
     yield from _nodes(state)
+    if {p["interval"] for p, _ in state.all("usage")} != set(state.get("usage_intervals")):
+        yield f"usage of other intervals than {sorted(state.get('usage_intervals'))} is kept"
     for job in state.numbers("jobs"):
         yield from _tasks(state, job)
 

@@ -137,8 +137,9 @@ local function on_end(item)
   if not give_back(J, T, attempt) then return end
   local j = job(J)
   local t = j and task(J, T)
-  if not is_here(t, N, attempt) then return end
   local took = slot_time(item)
+  if j and type(item[8]) == 'table' then usage.add(j, T, t, item[8], took) end -- whatever became of the task meanwhile
+  if not is_here(t, N, attempt) then return end
   if took > 0 then
     local m = measured[J] or {0, 0}
     measured[J] = {m[1] + took, m[2] + 1}

@@ -16,6 +16,10 @@ if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, class_of(j, T, t),
 if T == j.manager and j.held then picky.manager_goes(j) end
 count(J, COUNTED[t[F.state]], -1, t[F.slots])
 if t[F.result] ~= NO_RESULT then count(J, t[F.result] == SUCCESS and 'succeeded' or 'failed', -1, t[F.slots]) end
+if t[F.result] ~= NO_RESULT then
+  local totals, at = usage.of(j), usage.GONE[t[F.result]]
+  totals[at] = totals[at] + 1
+end
 if has(t[F.flags], SATISFIED) then call('SADD', K.dep_gone(J), string.lower(spec.id)) end
 if t[F.waiting] > 0 then orphan(J, spec) end
 call('HDEL', K.task_ids(J), string.lower(spec.id))

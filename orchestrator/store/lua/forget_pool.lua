@@ -4,6 +4,7 @@
 local P = a.pool
 local v = call('HMGET', K.pool(P), 'id', 'state', 'queue', 'certificates')
 if v[2] ~= 'deleting' or call('ZCARD', K.pool_nodes(P)) > 0 then return done(0) end
+charging.bequeath_pool(P)
 call('HDEL', K.pool_ids(), string.lower(v[1]))
 call('ZREM', K.pools(), P)
 certificates.hold('p' .. P, v[4], '')

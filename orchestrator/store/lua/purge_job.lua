@@ -38,6 +38,7 @@ end
 flush_nodes()
 making.job_over(J)
 local S = tonumber(call('HGET', K.job(J), 'schedule') or 0)
+charging.bequeath_job(j, S)
 if S > 0 then
   call('ZREM', K.schedule_jobs(S), J)
   if call('HGET', K.schedule(S), 'state') == 'deleting' then due('schedule:' .. S, now) end

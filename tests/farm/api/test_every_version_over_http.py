@@ -82,6 +82,36 @@ async def test_a_client_of_each_version_walks_the_main_path(api, at):
     await ask("DELETE", "/jobs/j1", None, 202)
 
 
+EXPANDED = {"/pools/p1": "CloudPool", "/jobs/j1": "CloudJob", "/jobs/j1/tasks/t1": "CloudTask",
+            "/jobschedules/s1": "CloudJobSchedule"}  # fmt: skip
+LIFETIMES = {"/lifetimejobstats": "JobStatistics", "/lifetimepoolstats": "PoolStatistics"}
+
+
+@pytest.mark.parametrize("at", VERSIONS, ids=lambda at: at.name)
+async def test_every_version_has_statistics_when_it_asks_for_them(api, at):
+    await api("POST", "/pools", POOL)
+    await api("POST", "/jobs", {"id": "j1", "poolInfo": {"poolId": "p1"}})
+    await api("POST", "/jobs/j1/tasks", {"id": "t1", "commandLine": "true"})
+    schedule = {"doNotRunUntil": "2100-01-01T00:00:00Z"}
+    await api("POST", "/jobschedules",
+              {"id": "s1", "schedule": schedule, "jobSpecification": {"poolInfo": {"poolId": "p1"}}})  # fmt: skip
+    for path, model in EXPANDED.items():
+        assert "stats" not in (await api("GET", path, version=at.name)).json()
+        shown = (await api("GET", f"{path}?$expand=stats", version=at.name)).json()
+        check_known(model, shown, at)
+        listed = await api("GET", f"{path.rpartition('/')[0]}?$select=id&$expand=stats", version=at.name)
+        assert listed.json()["value"][0].keys() == {"id", "stats"}
+        assert shown["stats"]["url"] == shown["url"]
+    assert shown["stats"]["numSucceededTasks"] == "0" and shown["stats"]["userCPUTime"] == "PT0S"
+    for path, model in LIFETIMES.items():
+        answer = await api("GET", path, version=at.name)
+        if at < "17.0":
+            check_known(model, answer.json(), at)
+        else:
+            error(answer, 400, "UnsupportedRequestVersion")
+    assert (await api("GET", "/poolusagemetrics", version=at.name)).json()["value"] == []
+
+
 LISTS = {"/supportedimages": "ImageInformation", "/nodeagentskus": "NodeAgentSku", "/nodecounts": "PoolNodeCounts"}
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from orchestrator.api import wire
 from orchestrator.api.lenses import version
-from orchestrator.api.wire import present, table
+from orchestrator.api.wire import present, statistics, table
 from orchestrator.api.wire.kinds import ANSWERS, REQUESTS
 from orchestrator.domain import catalogue, durations, times
 from orchestrator.domain.endpoints import Endpoint
 from orchestrator.domain.facts import Added, Certificate, JobOnNode
+from orchestrator.domain.usage import PoolUsage, PoolUsed, Used
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
 from tests.fast.wire.wire_facts import AT, BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
 
@@ -36,6 +37,9 @@ NEW_NAMES = {
     "JobSchedulePatchParameter": "BatchJobScheduleUpdateOptions",
     "JobScheduleUpdateParameter": "BatchJobSchedule!",
     "CloudJobSchedule": "BatchJobSchedule",
+    "PoolStatistics": "BatchPoolStatistics",
+    "JobStatistics": "BatchJobStatistics",
+    "PoolUsageMetrics": "BatchPoolUsageMetrics",
     "JobPreparationAndReleaseTaskExecutionInformation": "BatchJobPreparationAndReleaseTaskStatus",
     "TaskAddParameter": "BatchTaskCreateOptions",
     "TaskUpdateParameter": "BatchTask!",
@@ -214,6 +218,17 @@ def answers():
     yield "remote_login", present.remote_login_object(Endpoint("SSHRule.0", "tcp", 22, 50_000, "10.0.0.1"))
     yield "task_counts", present.counts_object({"active": 1, "active_slots": 2})
     yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})
+    used = PoolUsed({"farm_2c_4g": 5}, 3, {"nodes": 2.0, "cpu": 50.0, "disk_peak": 1.5})
+    yield "pool_statistics", statistics.pool_statistics(f"{BASE}/pools/p", 1, used, lambda size: 2)
+    sums = Used(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # azure-batch 15 spells PT0S `P`, so there is some waiting in it
+    yield "job_statistics", statistics.job_statistics(f"{BASE}/jobs/j", 1, 2, sums, wait=True)
+    usage = PoolUsage(1, "p", "farm_2c_4g", 0, 1_800_000_000, 900_000_000, 5, 6)
+    yield "usage_metrics", statistics.usage_metrics(usage, lambda size: 2)
+    yield (
+        "task",
+        present.task_object(a_task(), "job-1", BASE)
+        | {"stats": statistics.task_statistics(f"{BASE}/jobs/j/tasks/t", 1, 2, 3, (1, 2, 3))},
+    )
     yield "image", catalogue.load().supported_images()[0]
     yield "node_agent_sku", catalogue.load().node_agent_skus()[0]
     error = {"code": "CertificateDeleteFailed", "message": "m", "values": [{"name": "Pool", "value": "p"}]}

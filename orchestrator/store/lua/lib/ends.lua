@@ -58,6 +58,10 @@ local function complete(j, T, t, e)
   t[F.exit] = e.exit
   t[F.result] = ok and SUCCESS or FAILURE
   count(J, ok and 'succeeded' or 'failed', 1, t[F.slots])
+  if t[F.started] > 0 then
+    local totals = usage.of(j)
+    totals[usage.WAIT] = totals[usage.WAIT] + math.max(0, t[F.started] - t[F.created])
+  end
   if e.phase then
     call('HSET', K.task_failures(J), T, cmsgpack.pack({e.phase, e.category, e.code, e.message, e.details or ''}))
   end
@@ -89,6 +93,7 @@ local function retry(j, T, t, exit)
   tell(j.number, T, t, 'exit', 'exit code ' .. exit .. ', retried')
   t[F.exit] = false
   t[F.retries], t[F.last_retry] = t[F.retries] + 1, now
+  usage.of(j)[usage.RETRIES] = usage.of(j)[usage.RETRIES] + 1
   put_back(j, T, t)
 end
 

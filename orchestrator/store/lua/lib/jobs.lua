@@ -13,7 +13,7 @@ local function job(J)
   if j ~= nil then return j end
   local v = call('HMGET', K.job(J), unpack(JOB_FIELDS))
   if not v[1] then job_cache[J] = false; return false end
-  local c = call('HMGET', K.job_counts(J), unpack(COUNTS))
+  local c = call('HMGET', K.job_counts(J), 'usage', unpack(COUNTS))
   j = {
     number = J, id = v[1], queue = tonumber(v[2]), priority = tonumber(v[3]), state = v[4],
     turn = tonumber(v[5]), max_parallel = tonumber(v[6]), on_all = v[7], on_fail = v[8],
@@ -23,9 +23,9 @@ local function job(J)
     -- lib/picky.lua: whether tasks wait for a preparation task (wait) or run beside it (side), and the job manager task.
     prep = v[18] or '', manager = tonumber(v[19] or 0), manager_class = tonumber(v[20] or 0), held = v[21] == '1',
     dedicated_only = v[22] == '1', picky = v[23] == '1', stuck = v[24] == '1',
-    counts = {},
+    used = c[1], counts = {}, -- lib/usage.lua: what its tasks used, packed
   }
-  for i, name in ipairs(COUNTS) do j.counts[name] = tonumber(c[i] or 0) end
+  for i, name in ipairs(COUNTS) do j.counts[name] = tonumber(c[i + 1] or 0) end
   job_cache[J] = j
   return j
 end
@@ -58,6 +58,10 @@ local function flush_counts()
         out[#out + 1] = name
         out[#out + 1] = j.counts[name]
       end
+    end
+    if j.usage then
+      out[#out + 1] = 'usage'
+      out[#out + 1] = cmsgpack.pack(j.usage)
     end
     if #out > 0 then call('HSET', K.job_counts(J), unpack(out)) end
   end

@@ -6,6 +6,8 @@ local F = {
   node = 8, started = 9, ended = 10, exit = 11, result = 12, slots = 13, max_retry = 14,
   created = 15, modified = 16, waiting = 17, flags = 18, last_retry = 19, last_requeue = 20,
   losses = 21,
+  -- 22 belongs to multi-instance tasks; others have false there once they have used anything.
+  used = 23, -- and behind it, as lib/usage.lua says; absent before
 }
 local ACTIVE, PREPARING, RUNNING, COMPLETED = 0, 1, 2, 3
 -- Handed to a node ahead of a free slot (lib/ahead.lua): to everybody else the task is still active.

@@ -1,7 +1,7 @@
 """What the inbox's task and job texts ask for. Pure."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from agent import commandline, durations
 from agent.contract import layout, variables
 from agent.environment import settings
 from agent.failures import PRE, Failure, failure
+from agent.gangs import Gang
 
 RETENTION_S = 7 * 86400.0
 """retentionTime where the task has none (spec/behaviour.md, 3)."""
@@ -63,6 +64,7 @@ class Work:
     has_outputs: bool = False
     fetches: bool = False  # that is more than the job's preparation: the API is asked
     container: bool = False  # it has containerSettings; `words` may be empty then: the image's own command
+    gang: Gang | None = None  # it is one instance of a multi-instance task
 
 
 class Unreadable(Exception):
@@ -112,6 +114,31 @@ def read_task(job: Job, task: int, attempt: int, text: str) -> Work:
         bool(body.get("outputFiles")),
         fetches,
         container,
+    )
+
+
+def read_instance(job: Job, task: int, attempt: int, text: str, index: int, hosts: list[str]) -> Work:
+    """Take the body of a multi-instance task apart, for one of its instances.
+
+    Only the primary has outputs and a time limit: both are the whole task's.
+
+    Raises:
+        Unreadable: as `read_task`.
+    """
+    settings = _loads(text)["multiInstanceSettings"]
+    work = read_task(job, task, attempt, text)
+    try:
+        command = (settings.get("coordinationCommandLine") or "").strip()
+        words = commandline.words(command) if command else []
+    except ValueError as error:
+        raise Unreadable(failure(PRE, "CommandLaunchFailed", f"coordinationCommandLine: {error}")) from error
+    return replace(
+        work,
+        gang=Gang(index, tuple(hosts), words),
+        has_inputs=True,
+        fetches=work.fetches or bool(settings.get("commonResourceFiles")),
+        has_outputs=work.has_outputs and index == 0,
+        wall_s=work.wall_s if index == 0 else None,
     )
 
 

@@ -40,7 +40,8 @@ class Commands:
         self._done: dict[int, Callable[[Outcome], None]] = {}
         self._of: dict[int, Spawner] = {}
         self._ids = itertools.count(1)
-        self._handlers = Handlers(self._exited, self._failed, self._lost)
+        self._handlers = Handlers(self._exited, self._failed, self._lost, self._cleared)
+        self._clearing: dict[int, tuple[Spawner, Callable[[], None]]] = {}
 
     def start(
         self,
@@ -49,9 +50,13 @@ class Commands:
         environment: dict[str, str],
         directory: str,
         done: Callable[[Outcome], None],
-        keep: bool = False,
+        keep: int = 0,
     ) -> int:
-        """Start a command and call `done` once, later, with its outcome. Answers an id for `kill`."""
+        """Start a command and call `done` once, later, with its outcome. Answers an id for `kill` and `clear`.
+
+        Args:
+            keep: flags of spawner.py, KEEP and MORE.
+        """
         id = next(self._ids)
         try:
             spawner = self._spawner(account)
@@ -76,6 +81,15 @@ class Commands:
         spawner = self._of.get(id)
         if spawner is not None:
             spawner.kill(id, signum)
+
+    def clear(self, account: Account, id: int, done: Callable[[], None]) -> None:
+        """End what a command of this user left behind that was told to keep it; `done` is called when it is gone."""
+        spawner = self._spawners.get(account.uid)
+        if spawner is None:  # it ended, and all that it started with it
+            asyncio.get_running_loop().call_soon(done)
+            return
+        self._clearing[id] = spawner, done
+        spawner.clear(id)
 
     def courier(self, account: Account) -> socket.socket:
         """A courier with the rights of this user (courier.py)."""
@@ -118,8 +132,13 @@ class Commands:
         _log.error("a spawner ended", extra={"uid": spawner.uid, "commands": len(spawner.running)})
         if self._spawners.get(spawner.uid) is spawner:
             del self._spawners[spawner.uid]
+        for id in [id for id, (of, _) in self._clearing.items() if of is spawner]:
+            self._cleared(id)
         for id in sorted(spawner.running):
             self._tell(id, Lost("the process that ran this user's tasks ended"))
+
+    def _cleared(self, id: int) -> None:
+        self._clearing.pop(id)[1]()
 
     def _tell(self, id: int, outcome: Outcome) -> None:
         self._of.pop(id, None)

@@ -13,6 +13,8 @@ from agent.assignment import Key, Work
 from agent.failures import RUN, TIME, Failure, failure
 
 WAITING, PREPARING, RUNNING, ENDING, UPLOADING, DONE = "waiting", "preparing", "running", "ending", "uploading", "done"
+COORDINATING, GATHERED = "coordinating", "gathered"
+"""Of instances of multi-instance tasks: the coordination command runs; it has exited, and the others are waited for."""
 
 KILLED_EXIT = 137
 """Exit code of a command that the service killed (spec/behaviour.md, 3)."""
@@ -22,6 +24,14 @@ TABLE = {
     (WAITING, "killed"): DONE,
     (WAITING, "returned"): DONE,
     (PREPARING, "prepared"): RUNNING,
+    (PREPARING, "summoned"): COORDINATING,
+    (PREPARING, "gathered"): GATHERED,
+    (COORDINATING, "gathered"): GATHERED,
+    (COORDINATING, "failed"): DONE,
+    (COORDINATING, "exited"): DONE,
+    (COORDINATING, "killed"): ENDING,
+    (GATHERED, "prepared"): RUNNING,
+    (GATHERED, "killed"): ENDING,
     (PREPARING, "failed"): DONE,
     (PREPARING, "killed"): ENDING,
     (RUNNING, "failed"): DONE,
@@ -174,8 +184,32 @@ class Core:
         """Inputs are there."""
         if self._stale(key, ENDING):
             return []
+        gang = self.attempts[key].work.gang
+        if gang is None:
+            self._move(key, "prepared")
+            return [Launch(key)]
+        if gang.words:
+            self._move(key, "summoned")
+            return [Launch(key)]
+        return self._gather(key, None)
+
+    def go(self, key: Key) -> list[tuple]:
+        """All instances are coordinated: the primary's command begins. Said again, or too late, it means nothing."""
+        attempt = self.attempts.get(key)
+        if attempt is None or attempt.phase != GATHERED:
+            return []
         self._move(key, "prepared")
         return [Launch(key)]
+
+    def words(self, key: Key) -> list[str]:
+        """The command that the attempt is to run now."""
+        attempt = self.attempts[key]
+        gang = attempt.work.gang
+        return list(gang.words) if gang is not None and attempt.phase == COORDINATING else attempt.work.words
+
+    def coordinating(self, key: Key) -> bool:
+        """The command that runs is the coordination command."""
+        return self.attempts[key].phase == COORDINATING
 
     def failed(self, key: Key, problem: Failure, now: float) -> list[tuple]:
         """The command was never run."""
@@ -191,8 +225,13 @@ class Core:
         if attempt.phase == ENDING:
             attempt.end = end._replace(exit=KILLED_EXIT)
             return self._ended(key, now)
+        if attempt.phase == COORDINATING and end.exit == 0:
+            return self._gather(key, 0)
+        was = attempt.phase
         self._move(key, "exited")
         attempt.end = end
+        if was == COORDINATING:
+            return self._done(key, _end(key, end.exit, _own_fault(end) or _uncoordinated(end), end.stats), now)
         if attempt.work.has_outputs:
             return [Upload(key)]
         return self.uploaded(key, None, now)
@@ -264,6 +303,11 @@ class Core:
         if attempt.work.has_inputs:
             return [*effects, Prepare(key)]
         return effects + self.prepared(key)
+
+    def _gather(self, key: Key, code: int | None) -> list[tuple]:
+        """`code`: of the coordination command; None: there is none."""
+        self._move(key, "gathered")
+        return [Report(["coordinated", *key, code])]
 
     def _next(self, now: float) -> list[tuple]:
         """Begin whoever is first in line, as far as slots go."""
@@ -347,6 +391,10 @@ def _own_fault(end: End) -> Failure | None:
         words = f"the task ran out of memory and was killed: the node has {end.memory_limit} bytes"
         return failure(RUN, "FailureExitCode", words)
     return None
+
+
+def _uncoordinated(end: End) -> Failure:
+    return failure(RUN, "FailureExitCode", f"the coordination command exited with {end.exit}")
 
 
 def _end(key: Key, code: int | None, problem: Failure | None, stats: list[int] | None) -> list[Any]:

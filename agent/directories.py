@@ -66,6 +66,9 @@ class Directories:
         job = self._jobs.get(work.job.number) or self._job(work.job)
         path = f"{job}/{layout.segment(work.id)}"
         self._fresh(path, account)
+        if work.gang is not None and not work.gang.primary:
+            path = work.gang.directory(path)
+            self._fresh(path, account)
         self.certificates.give(path, account, TASK)
         return path
 

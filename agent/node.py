@@ -72,7 +72,7 @@ class Node:
         self._handlers = {
             "run": self._runner.run, "recall": self._runner.recall, "kill": self._runner.kill, "clean": self._clean,
             "keep": self._keep, "file": self._files.handle, "release": self._job_tasks.release, "drain": self._drain,
-            "user": self._system.handle,
+            "user": self._system.handle, "gang": self._runner.gang, "go": self._runner.go,
         }  # fmt: skip
 
     async def run(self) -> int:

@@ -32,7 +32,7 @@ class Resources:
         now = time.monotonic()
         if not self._last or now - self._at >= _LEAST_PAUSE_S:
             self._at = now
-            self._last = {"t": int(now * 1e6), "cores": _cores(), **self._read(), **_network()}
+            self._last = {"t": int(now * 1e6), "cores": cores(), **self._read(), **_network()}
         return self._last
 
 
@@ -43,7 +43,7 @@ def _text(path: Path | str) -> str:
         return ""
 
 
-def _cores() -> float:
+def cores() -> float:
     """How many cores the node may use: its quota, or what the host has."""
     host = float(len(os.sched_getaffinity(0)))
     quota, _, period = _text(_CGROUP / "cpu.max").partition(" ")  # version 2

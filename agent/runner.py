@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agent import core
+from agent import core, gangs
 from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
-from agent.assignment import Job, Key, Unreadable, Work, read_job, read_task
+from agent.assignment import Job, Key, Unreadable, Work, read_instance, read_job, read_task
 from agent.commands import Commands, Lost, Outcome
 from agent.container_commands import ContainerCommands
 from agent.contract.variables import AUTHENTICATION_TOKEN
@@ -21,11 +21,15 @@ from agent.directories import Directories
 from agent.environment import Package, container_variables, package_variables, task_variables
 from agent.failures import PRE, Failed, Failure, failure
 from agent.memory import Memory
+from agent.resources import cores
 from agent.settings import Settings
+from agent.spawner import KEEP, MORE
 from agent.spawners import AT_ONCE, GENTLE
 
 _log = logging.getLogger(__name__)
 _JOBS_REMEMBERED = 1000
+_COMMANDS = (core.RUNNING, core.COORDINATING)
+"""Phases in which a command runs."""
 
 
 class Transfers(Protocol):
@@ -65,6 +69,7 @@ class Place:
     account: Account
     directory: str
     command: int = 0
+    kept: int = 0  # the coordination command, while what it leaves behind lives
     runs: Commands | ContainerCommands | None = None  # who started the command
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     transfer: asyncio.Task | None = None
@@ -130,17 +135,21 @@ class Runner:
 
     def run(self, message: dict[str, Any]) -> None:
         """A `run` message."""
-        for number, job_id, text in message["jobs"]:
-            known = self._jobs.get(number)
-            if known is None or known[0] != text:
-                self._remember(number, job_id, text)
-        for number in message.get("prepare") or ():
-            self._prepare_job(self._jobs[number][1])
+        self._know(message)
         for number, task, attempt, text, _, slots, ahead in message["tasks"]:
             self._assign(number, task, attempt, text, slots, bool(ahead))
         self._low_water = len(self.core.line) // 2
         if self.core.line and self._line_timer is None:
             self._watch_line(self._settings.line_patience_s)
+
+    def gang(self, message: dict[str, Any]) -> None:
+        """A `gang` message."""
+        self._know(message)
+        self._assign(*message["task"], 1, False, (message["index"], message["hosts"]))
+
+    def go(self, message: dict[str, Any]) -> None:
+        """A `go` message."""
+        self._perform(self.core.go(tuple(message["task"])))
 
     def recall(self, _: dict[str, Any]) -> None:
         """A `recall` message: give back what was given ahead and has not begun."""
@@ -165,6 +174,14 @@ class Runner:
         self._idle = asyncio.Event()
         if self.core.attempts:
             await self._idle.wait()
+
+    def _know(self, message: dict[str, Any]) -> None:
+        for number, job_id, text in message["jobs"]:
+            known = self._jobs.get(number)
+            if known is None or known[0] != text:
+                self._remember(number, job_id, text)
+        for number in message.get("prepare") or ():
+            self._prepare_job(self._jobs[number][1])
 
     def _remember(self, number: int, job_id: str, text: str) -> None:
         self._jobs.pop(number, None)
@@ -192,7 +209,16 @@ class Runner:
         self._reports.report(["unstarted", unstarted, int(late)])
         self._perform(effects)
 
-    def _assign(self, number: int, task: int, attempt: int, text: str, slots: int, ahead: bool) -> None:
+    def _assign(
+        self,
+        number: int,
+        task: int,
+        attempt: int,
+        text: str,
+        slots: int,
+        ahead: bool,
+        instance: tuple[int, list[str]] | None = None,
+    ) -> None:
         key = (number, task, attempt)
         if self.silent:
             # Not at once: the farm would hand it out again as fast, until it counts as lost too often.
@@ -200,7 +226,11 @@ class Runner:
             asyncio.get_running_loop().call_later(self._settings.silent_pause_s, self._reports.report, back)
             return
         try:
-            work = read_task(self._jobs[number][1], task, attempt, text)
+            job = self._jobs[number][1]
+            if instance is None:
+                work = read_task(job, task, attempt, text)
+            else:
+                work = read_instance(job, task, attempt, text, *instance)
         except Unreadable as error:
             self._reports.report(["end", *key, 0, None, error.failure.listed(), None], time.monotonic())
         except (KeyError, ValueError, TypeError) as error:
@@ -243,7 +273,7 @@ class Runner:
             self._perform(self.core.failed(key, failure(PRE, code, str(error)), _now()))
             return None
         place = self._places[key] = Place(account, directory)
-        self._keeper.started(directory)
+        self._keeper.started(gangs.shared(work.gang, directory))
         return place
 
     def _launch(self, effect: core.Launch) -> None:
@@ -257,16 +287,24 @@ class Runner:
             self._perform(self.core.failed(key, failure(PRE, "ContainerPoolNotSupported", words), _now()))
             return
         self._start(key, work, place)
-        if work.wall_s is not None:
+        if work.wall_s is not None and not place.timers:  # it counts from the first of an instance's two commands
             self._later(place, work.wall_s, self._overdue, key)
 
     def _start(self, key: Key, work: Work, place: Place) -> None:
         environment = self._environment(work, place)
+        ended = self._ended if work.gang is None else self._instance_ended
 
         def done(outcome: Outcome) -> None:
-            self._ended(key, outcome)
+            ended(key, outcome)
 
-        if self._containers is None:
+        if work.gang is not None:
+            coordinating = self.core.coordinating(key)
+            place.runs = self._commands
+            place.command = self._commands.start(
+                place.account, self.core.words(key), environment, place.directory, done, KEEP if coordinating else MORE
+            )
+            place.kept = place.command if coordinating else place.kept
+        elif self._containers is None:
             place.runs = self._commands
             place.command = self._commands.start(place.account, work.words, environment, place.directory, done)
         else:
@@ -283,11 +321,31 @@ class Runner:
         node = {**self.variables, **package_variables(place.packages)} if place.packages else self.variables
         if work.job.preparation is not None:
             node = {**node, **work.job.variables(self._directories.root)}
+        if work.gang is not None:
+            node = {**node, **work.gang.variables(place.directory, cores())}
         if place.token:
             node = {**node, AUTHENTICATION_TOKEN: place.token}
         return task_variables(
             node, place.directory, place.account.name, work.job.id, work.id, work.job.environment, work.environment
         )
+
+    def _instance_ended(self, key: Key, outcome: Outcome) -> None:
+        """A command of an instance has ended: what its coordination command left stays until the attempt is over."""
+        place = self._places.get(key)
+        if place is None:
+            return
+        if self.core.coordinating(key) and isinstance(outcome, End) and outcome.exit == 0:
+            self._ended(key, outcome)
+        else:
+            self._clear(place, lambda: self._ended(key, outcome))
+
+    def _clear(self, place: Place, done: Callable[[], None]) -> None:
+        """End what a coordination command left behind."""
+        if place.kept:
+            self._commands.clear(place.account, place.kept, done)
+            place.kept = 0
+        else:
+            done()
 
     def _ended(self, key: Key, outcome: Outcome) -> None:
         if key not in self.core.attempts:
@@ -366,10 +424,12 @@ class Runner:
     def _stop(self, effect: core.Stop) -> None:
         key = effect.key
         place = self._places.get(key)
-        if place is None or (effect.phase == core.RUNNING and not place.started):
+        if place is not None and effect.phase == core.GATHERED:
+            self._clear(place, lambda: self._perform(self.core.ended(key, _now())))
+        elif place is None or (effect.phase in _COMMANDS and not place.started):
             self._queue = [waiting for waiting in self._queue if waiting.key != key]
             self._perform(self.core.ended(key, _now()))
-        elif effect.phase == core.RUNNING:
+        elif effect.phase in _COMMANDS:
             assert place.runs is not None
             place.runs.kill(place.command, GENTLE if effect.gently else AT_ONCE)
             if effect.gently:
@@ -384,15 +444,16 @@ class Runner:
         if place is None:
             return
         self._cancel_timers(place)
-        self._keeper.finished(effect.work, place.directory)
+        self._keeper.finished(effect.work, gangs.shared(effect.work.gang, place.directory))
         self._meter.finished(place.directory, effect.blocks_written)
         if not place.account.lasting:
-            self._spawn(self._leave(place))
+            self._spawn(self._leave(effect.work, place))
 
-    async def _leave(self, place: Place) -> None:
+    async def _leave(self, work: Work, place: Place) -> None:
         """End all processes of a task-scope user before the next task may get it."""
         await self._commands.leave(place.account)
-        self._directories.retire(place.directory)
+        for directory in {place.directory, gangs.shared(work.gang, place.directory)}:
+            self._directories.retire(directory)
         self._accounts.release(place.account)
         waiting, self._queue = self._queue, []
         self._perform(waiting)

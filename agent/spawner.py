@@ -10,12 +10,15 @@ Messages are msgpack arrays on a stream socket:
 
     agent -> spawner   ["run", id, words, environment, directory, keep]
                        ["kill", id, signal]     to the whole tree
+                       ["clear", id]            end what a command left that was told to keep it
                        ["courier"]              with one socket (courier.py)
     spawner -> agent   ["up", namespaced]
                        ["fail", id, code, message]
                        ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops]
+                       ["cleared", id]
 
-`keep`: processes that are left after a successful exit stay (start task).
+`keep`: flags. KEEP: processes that are left after a successful exit stay (start task, coordination command).
+MORE: what the command writes comes behind what is there.
 """
 
 import errno
@@ -45,6 +48,8 @@ _FILES = [
     (os.POSIX_SPAWN_OPEN, 2, "../stderr.txt", _OUT, 0o644),
 ]
 # What Python ignores, and whoever started the farm (nohup, a shell's `&`); posix_spawn would hand it on.
+KEEP, MORE = 1, 2
+_APPENDED = [(kind, fd, path, flags & ~os.O_TRUNC, mode) for kind, fd, path, flags, mode in _FILES]
 _RESET = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 _NODE_TROUBLE = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
 _RECEIVE = 1 << 18
@@ -78,7 +83,7 @@ class Spawner:
         self._by_pid: dict[int, int] = {}
         self._by_id: dict[int, int] = {}
         self._dying: set[int] = set()
-        self._kept: set[int] = set()
+        self._kept: dict[int, int] = {}  # tag -> id
         self._settled: set[int] = set()  # children that lead no command and may live: couriers, services
         self._replies: list[bytes] = []
         self._children = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY)
@@ -126,7 +131,7 @@ class Spawner:
     def _reply(self, *message: object) -> None:
         self._replies.append(self._packer.pack(message))
 
-    def _run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: bool) -> None:
+    def _run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: int) -> None:
         try:
             os.chdir(directory)
             _make("wd")
@@ -137,22 +142,22 @@ class Spawner:
         self._tag += 1
         processes.tag_children(self._tag)
         try:
-            pid = self._spawn(words, environment)
+            pid = self._spawn(words, environment, _APPENDED if keep & MORE else _FILES)
         except (OSError, ValueError) as error:
             return self._reply("fail", id, self._launch_code(words[0], error), _words(words[0], error))
-        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), keep)
+        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), bool(keep & KEEP))
         self._by_pid[pid] = self._tag
         self._by_id[id] = self._tag
 
-    def _spawn(self, words: list[str], environment: dict[str, str]) -> int:
+    def _spawn(self, words: list[str], environment: dict[str, str], files: list) -> int:
         known = words[0] in self._found
         try:
-            return _start(self._find(words[0]), words, environment)
+            return _start(self._find(words[0]), words, environment, files)
         except FileNotFoundError:
             if not known:
                 raise
             del self._found[words[0]]  # it moved within PATH since it was found
-            return _start(self._find(words[0]), words, environment)
+            return _start(self._find(words[0]), words, environment, files)
 
     def _find(self, word: str) -> str:
         if "/" in word:
@@ -184,6 +189,16 @@ class Spawner:
             self._dying.add(tag)
         processes.kill(processes.tagged({tag}), signum)
 
+    def _clear(self, id: int) -> None:
+        """End what a command left as a tree of its own; reported when all of it is gone."""
+        tag = next((tag for tag, kept in self._kept.items() if kept == id), None)
+        if tag is None:
+            return self._reply("cleared", id)
+        del self._kept[tag]
+        self._by_tag[tag] = Command(id, 0, time.monotonic(), False, ["cleared", id])
+        self._by_id[id] = tag
+        self._dying.add(tag)
+
     def _courier(self) -> None:
         fd = self._sockets.popleft()
         processes.tag_children(0)
@@ -208,7 +223,7 @@ class Spawner:
             if tag not in strays and tag not in self._dying:
                 self._report(tag, command)
             elif command.keep and tag not in self._dying and command.ended and command.ended[2] == 0:
-                self._kept.add(tag)
+                self._kept[tag] = command.id
                 self._report(tag, command)
             else:
                 self._dying.add(tag)
@@ -261,13 +276,11 @@ class Spawner:
         self._replies.append(self._packer.pack(command.ended))
 
 
-_HANDLERS = {"run": "_run", "kill": "_kill", "courier": "_courier"}
+_HANDLERS = {"run": "_run", "kill": "_kill", "courier": "_courier", "clear": "_clear"}
 
 
-def _start(program: str, words: list[str], environment: dict[str, str]) -> int:
-    return os.posix_spawn(
-        program, words, environment, file_actions=_FILES, setsid=True, setsigmask=(), setsigdef=_RESET
-    )
+def _start(program: str, words: list[str], environment: dict[str, str], files: list) -> int:
+    return os.posix_spawn(program, words, environment, file_actions=files, setsid=True, setsigmask=(), setsigdef=_RESET)
 
 
 def _make(name: str) -> None:

@@ -30,6 +30,7 @@ class Handlers(NamedTuple):
     exited: Callable[[int, End], None]
     failed: Callable[[int, str, str], None]  # code of the service or "back", message
     lost: Callable[["Spawner"], None]
+    cleared: Callable[[int], None]
 
 
 class Spawner:
@@ -53,7 +54,7 @@ class Spawner:
         self._batch: list[bytes] = []
         self._start()
 
-    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: bool = False) -> None:
+    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: int = 0) -> None:
         """Start a command.
 
         Raises:
@@ -69,6 +70,11 @@ class Spawner:
         """Signal a command's whole process tree; its exit is reported when all of it is gone."""
         self._flush()
         self._send(self._packer.pack(("kill", id, signum)))
+
+    def clear(self, id: int) -> None:
+        """End what a command left behind that was told to keep it; `cleared` is told when all of it is gone."""
+        self._flush()
+        self._send(self._packer.pack(("clear", id)))
 
     def courier(self) -> socket.socket:
         """A new courier of this user (courier.py); it ends when the socket is closed."""
@@ -169,6 +175,8 @@ class Spawner:
             elif kind == "fail":
                 self.running.discard(rest[0])
                 self._handlers.failed(*rest)
+            elif kind == "cleared":
+                self._handlers.cleared(*rest)
             else:
                 self._up = True
                 self._write()

@@ -21,6 +21,7 @@ from agent.environment import container_variables, package_variables, settings, 
 from agent.failures import PRE, RUN, Failed, Failure, failure
 from agent.runner import Runner
 from agent.settings import Settings
+from agent.spawner import KEEP
 from agent.tail import last_words
 from agent.transfer import Transfer
 
@@ -131,7 +132,7 @@ class Startup:
         own = settings(task.get("environmentSettings"))
         variables = task_variables(self._runner.variables, directory, account.name, None, None, own)
         if "containerSettings" not in task:
-            id = self._commands.start(account, words, variables, directory, done.set_result, keep=True)
+            id = self._commands.start(account, words, variables, directory, done.set_result, KEEP)
             self._stop = partial(self._commands.kill, id)
         elif self._containers is None:
             return failure(PRE, "ContainerPoolNotSupported", "the pool has no containerConfiguration")

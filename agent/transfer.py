@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from agent import gangs
 from agent.accounts import Account
 from agent.api import Api, GiveBack, Stopped
 from agent.assignment import Key, Work
@@ -48,7 +49,7 @@ class Transfer:
         async with _stopping() as stop:
             plan = await self._in_thread(self._api.transfers, _named(work.key), stop)
             packages = await self._packages.install(plan.get("packages") or [], stop)
-            await self._bring(plan.get("inputs") or [], place.account, place.directory, stop)
+            await self._bring_all(plan.get("inputs") or [], work, place, stop)
             place.token = plan.get("token") or ""
             return packages
 
@@ -71,7 +72,7 @@ class Transfer:
     async def _fetch_named(self, named: dict[str, Any], account: Account, directory: str) -> None:
         async with _stopping() as stop:
             plan = await self._in_thread(self._api.transfers, named, stop)
-            await self._bring(plan.get("inputs") or [], account, directory, stop)
+            await self._bring(plan.get("inputs") or [], account, f"{directory}/wd", stop)
 
     async def install(self, references: list[dict[str, Any]]) -> list[Package]:
         """The pool's packages.
@@ -105,12 +106,19 @@ class Transfer:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._inputs.close()
 
+    async def _bring_all(self, entries: list[dict[str, Any]], work: Work, place: Place, stop: threading.Event) -> None:
+        """Common files of a multi-instance task lie in the task's directory, where every instance finds them."""
+        common = [entry for entry in entries if entry.get("common")]
+        await self._bring(common, place.account, gangs.shared(work.gang, place.directory), stop)
+        own = [entry for entry in entries if not entry.get("common")] if common else entries
+        await self._bring(own, place.account, f"{place.directory}/wd", stop)
+
     async def _bring(
         self, entries: list[dict[str, Any]], account: Account, directory: str, stop: threading.Event
     ) -> None:
         if entries:
             with self._courier(account) as courier:
-                await self._in_thread(self._inputs.bring, entries, f"{directory}/wd", courier, stop)
+                await self._in_thread(self._inputs.bring, entries, directory, courier, stop)
 
     def _courier(self, account: Account) -> "_Open":
         return _Open(Courier(self._commands.courier(account)))

@@ -38,3 +38,8 @@ def job_root(job_id: str) -> str:
 def task_root(job_id: str, task_id: str) -> str:
     """`nodeInfo.taskRootDirectory`: a task's directory relative to the node's root."""
     return f"{job_root(job_id)}/{segment(task_id)}"
+
+
+def subtask_root(job_id: str, task_id: str, index: int) -> str:
+    """The same of an instance of a multi-instance task; the primary, 0, has the task's own."""
+    return f"{task_root(job_id, task_id)}/{index}" if index else task_root(job_id, task_id)

@@ -13,6 +13,9 @@ Inbox (orchestrator -> agent), a map with `v` (contract version), `kind`, `seq`
            are yet, takes the task for waiting, and wants to know when it has begun
            prepare=[J, ...]                    jobs among them that are not known to be prepared on this boot yet: their
                                                preparation task runs first, or beside; left out when there are none
+    gang   jobs, prepare as with `run`         one instance of a multi-instance task begins
+           task=[J, T, A, task_json], index (0: primary), hosts=[address of each instance's node, ...]
+    go     task=[J, T, A]                      to the primary: all instances are coordinated, its command begins
     release job=[J, job_id, job_json]          the job ends: what still prepares is ended, its release task runs
     recall                                     what was given ahead and has not begun goes back (`unstarted`)
     kill   tasks=[[J, T, A, why], ...]         why: terminate | requeue | delete
@@ -46,6 +49,7 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
     ["begun", [[J, T, A], ...]]         attempts given ahead that have slots now; left out of those whose end is told
     ["unstarted", [[J, T, A], ...], late]  given ahead, not begun, and not held any more: the answer to `recall`, or
                                         `late` 1: they waited longer than short tasks take
+    ["coordinated", J, T, A, exit]      an instance's coordination command has exited with 0; None: there is none
     ["back", J, T, A, reason]           agent could not run it for reasons of its own: requeue,
                                         does not count as a retry
     ["hold", seq, [[J, T, A, w], ...]]  everything received up to message `seq` that is not ended (w 1: nor begun);

@@ -60,6 +60,15 @@ def page(
     return Response(orjson.dumps(document), 200, media_type=JSON)
 
 
+def whole(
+    call: Call, kind: str, metadata: str, everything: Iterable[dict[str, Any]], headers: Mapping[str, str]
+) -> Response:
+    """200 with a listing that is never cut into pages."""
+    select = _select(call, kind)
+    shown = [wire.render(kind, one, call.version, select) for one in everything]
+    return call.entity(metadata, {"value": shown}, headers)
+
+
 def entity(
     call: Call, kind: str, metadata: str, document: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:

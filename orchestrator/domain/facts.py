@@ -66,7 +66,7 @@ class Node:
     start_task: dict[str, Any] | None = None  # as applied at this boot
     start_info: dict[str, Any] | None = None  # wire StartTaskInformation
     errors: list[dict[str, Any]] = field(default_factory=list)  # wire ComputeNodeError objects
-    recent: list[tuple[int, int]] = field(default_factory=list)  # (job, task) numbers, newest first
+    recent: list[tuple[int, int, int | None]] = field(default_factory=list)  # job, task, instance; newest first
     endpoints: list[Endpoint] = field(default_factory=list)
     awaited_slots: int = 0  # that tasks wait for here (docs/architecture.md, "Credit for short tasks")
     awaits_data: bool = False  # retaineddata: its agent has not yet said that no task's data is left
@@ -192,6 +192,25 @@ class Task:
     container: dict[str, Any] | None = None  # wire TaskContainerExecutionInformation of the latest attempt
     prefetched: bool = False  # active, and waits at its node for a slot
     used: tuple[int, ...] = ()  # by its attempts, the first members of `Used`; left out from the end
+    instances: int = 0  # numberOfInstances of a multi-instance task, else 0
+
+
+@dataclass(frozen=True)
+class Subtask:
+    """An instance, other than the primary, of the latest attempt of a multi-instance task."""
+
+    id: int  # from 1
+    node_id: str
+    pool_id: str
+    state: str  # preparing | running | completed
+    state_at: int
+    previous: str  # "" before the first change
+    previous_at: int
+    started: int
+    ended: int
+    exit_code: int | None
+    result: str  # "" | success | failure
+    failure: dict[str, Any] | None  # wire TaskFailureInformation
 
 
 @dataclass(frozen=True)
@@ -206,6 +225,7 @@ class NewTask:
     depends_ids: tuple[str, ...] = ()
     depends_ranges: tuple[tuple[int, int], ...] = ()
     has_exit_conditions: bool = False
+    instances: int = 0  # of a multi-instance task; 0: it is none
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ class Tasks(Protocol):
     async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
         """The canonical body, secrets sealed."""
 
+    async def instance(self, job: int, task: int, node: int) -> int:
+        """Which instance of a multi-instance task the node has, 0 for the primary."""
+
 
 class Jobs(Protocol):
     """What is asked of the store's jobs."""
@@ -99,16 +102,27 @@ async def resolve_task(
 ) -> Entry:
     """Inputs, outputs and packages of one attempt of a task, and its `token` when it asks for one.
 
+    Subtasks of a multi-instance task get its common files (`common`: they go beside the wd, not into it) and packages.
+
     Raises:
         Refused: OperationInvalidForCurrentState (409) when the attempt no longer counts or is not on this node.
     """
     body = await store.tasks.body_of(job, task)
     if body is None or not await store.tasks.current(job, task, attempt, node.number):
         raise Refused("OperationInvalidForCurrentState", "the attempt does not count on this node")
+    gang = body.get("multiInstanceSettings") or {}
+    inputs = [
+        {**await _input(vault, containers, file), "common": True} for file in gang.get("commonResourceFiles") or ()
+    ]
+    outputs: list[Entry] = []
+    if not gang or await store.tasks.instance(job, task, node.number) == 0:
+        inputs += [await _input(vault, containers, file) for file in body.get("resourceFiles") or ()]
+        fence = Fence(job, task, attempt)
+        outputs = [_output(vault, containers, file, fence) for file in body.get("outputFiles") or ()]
     answer = _answer(
         containers,
-        [await _input(vault, containers, file) for file in body.get("resourceFiles") or ()],
-        [_output(vault, containers, file, Fence(job, task, attempt)) for file in body.get("outputFiles") or ()],
+        inputs,
+        outputs,
         await resolve_packages(store.applications, containers, body.get("applicationPackageReferences") or ()),
     )
     if tokens is not None and (body.get("authenticationTokenSettings") or {}).get("access"):

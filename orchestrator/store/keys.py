@@ -60,10 +60,12 @@ TABLE: dict[str, Key] = {
     "node_tasks": Key(
         "node:{node}:tasks",
         "hash",
-        "`J.T.attempt` -> `slots:seq`, `a` behind it while it waits: what the node holds",
+        "`J.T.attempt` -> `slots:seq`, `a` behind it while it waits, `g` and which instance: what the node holds",
         "node",
     ),
-    "node_recent": Key("node:{node}:recent", "list", "`J.T` of the last 10 that ended, newest first", "node"),
+    "node_recent": Key(
+        "node:{node}:recent", "list", "`J.T` of the last 10 that ended, `J.T.index` of instances, newest first", "node"
+    ),
     "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
     "ports": Key(
         "ports", "hash", "`protocol:port` -> N that has it; `turn:protocol:first` where to look next", "node; account"
@@ -95,6 +97,12 @@ TABLE: dict[str, Key] = {
     "task_stories": Key("job:{job}:story", "hash", "T -> packed list of ended attempts and notes", "task"),
     "task_containers": Key(
         "job:{job}:containers", "hash", "T -> `attempt|containerInfo as JSON` of tasks in containers", "task"
+    ),
+    "task_gangs": Key(
+        "job:{job}:gangs",
+        "hash",
+        "T -> packed {attempt, instances} of multi-instance tasks (lua/lib/gangs.lua)",
+        "task",
     ),
     "task_affinity": Key("job:{job}:affinity", "hash", "T -> node id", "task"),
     "job_prep": Key("job:{job}:prep", "hash", "N -> packed preparation of the job on that node", "job"),

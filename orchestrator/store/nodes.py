@@ -180,17 +180,25 @@ class Nodes(Part):
         return [_node(n, h, pool_ids[h["pool"]], tasks, last) if h else None for n, h, tasks, last in rows]
 
 
-def _pair(text: bytes) -> tuple[int, int]:
-    """`J.T` or `J.T.attempt`."""
-    job, task, *_ = text.split(b".")
-    return int(job), int(task)
+def _ended(text: bytes) -> tuple[int, int, int | None]:
+    """`J.T` of a task, or `J.T.index` of an instance of one."""
+    job, task, *index = map(int, text.split(b"."))
+    return job, task, index[0] if index else None
 
 
-def _recent(held: dict[bytes, bytes], ended: list[bytes]) -> list[tuple[int, int]]:
+def _running(name: bytes, value: bytes) -> tuple[int, int, int | None]:
+    """Of node_tasks: `J.T.attempt`, and the index of an instance behind a `g` in the value."""
+    job, task, _ = map(int, name.split(b"."))
+    _, _, index = value.partition(b"g")
+    return job, task, int(index) if index else None
+
+
+def _recent(held: dict[bytes, bytes], ended: list[bytes]) -> list[tuple[int, int, int | None]]:
     """What the node runs, the latest first, then what ended there; each once, ten at most."""
     running = [name for name in held if not held[name].endswith(b"a")]
-    newest = sorted(running, key=lambda name: int(held[name].split(b":")[1]), reverse=True)
-    return list(dict.fromkeys(_pair(text) for text in (*newest, *ended)))[:RECENT]
+    newest = sorted(running, key=lambda name: int(held[name].split(b":")[1].partition(b"g")[0]), reverse=True)
+    found = [*(_running(name, held[name]) for name in newest), *map(_ended, ended)]
+    return list(dict.fromkeys(found))[:RECENT]
 
 
 def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes], recent: list[bytes]) -> Node:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgpack
 
-from orchestrator.domain.facts import Attempt, Task
+from orchestrator.domain.facts import Attempt, Subtask, Task
 from orchestrator.domain.usage import Used
 from orchestrator.store import told
 
@@ -21,14 +21,25 @@ HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
     STATE, STATE_AT, PREV, PREV_AT, ATTEMPT, RETRIES, REQUEUES, NODE, STARTED, ENDED, EXIT, RESULT, SLOTS, MAX_RETRY,
     CREATED, MODIFIED, WAITING, FLAGS, LAST_RETRY, LAST_REQUEUE, LOSSES,
 ) = range(21)  # fmt: skip
+GANG = 21
+"""Of multi-instance tasks [instances, node of each in the latest attempt, ...]; others have nothing or False there."""
+GANG_CLASS = 10_000_000_000
+"""They are ready under this plus their number of instances (lua/lib/tasks.lua)."""
 USED = 22
-"""Wall, user, kernel (us), reads, writes, bytes read and written; left out where nothing was told.
-
-The place before it is for multi-instance tasks; others have False there."""
+"""Wall, user, kernel (us), reads, writes, bytes read and written; left out where nothing was told."""
 
 
 def unpack(raw: bytes) -> list[Any]:
     return msgpack.unpackb(raw, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+
+
+def is_gang(state: list[Any]) -> bool:
+    return len(state) > GANG and bool(state[GANG])
+
+
+def nodes_of(state: list[Any]) -> list[int]:
+    """Where the latest attempt is: one node, or those of all instances, the primary's first."""
+    return state[GANG][1:] or [0] if is_gang(state) else [state[NODE]]
 
 
 def failure_of(state: list[Any], raw: bytes | None) -> dict[str, Any] | None:
@@ -45,7 +56,11 @@ def failure_of(state: list[Any], raw: bytes | None) -> dict[str, Any] | None:
                 {"name": "AdditionalErrorCode", "value": "FailureExitCode"},
             ],
         }
-    _, category, code, message, details = unpack(raw)
+    return _failure(unpack(raw))
+
+
+def _failure(stored: list[Any]) -> dict[str, Any]:
+    _, category, code, message, details = stored
     failure: dict[str, Any] = {
         name: told.text(value) for name, value in zip(_FAILURE, (category, code, message), strict=True)
     }
@@ -89,7 +104,25 @@ def task(
         waiting=state[WAITING],
         prefetched=state[STATE] == PREFETCHED,
         used=tuple(state[USED:]),
+        instances=state[GANG][0] if is_gang(state) else 0,
     )
+
+
+def subtasks(raw: bytes | None, names: dict[int, str]) -> list[Subtask]:
+    """The instances of a multi-instance task but the primary; `names` as in node_names."""
+    found = []
+    for id, one in enumerate(unpack(raw)[1] if raw else []):
+        node, state, state_at, previous, previous_at, started, ended, exit_code, result, failure, _ = one
+        node_id, _, pool_id = names.get(node, "").partition("|")
+        ended_with = None if exit_code is False else exit_code
+        told_of = _failure(failure) if failure else None
+        moves = (state, state_at, previous, previous_at)
+        found.append(Subtask(id, node_id, pool_id, *moves, started, ended, ended_with, result, told_of))
+    return found[1:]
+
+
+def instance_nodes(raw: bytes | None) -> set[int]:
+    return {one[0] for one in unpack(raw)[1]} if raw else set()
 
 
 def used_by_job(counts: dict[str, str]) -> Used:

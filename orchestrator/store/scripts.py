@@ -16,7 +16,7 @@ from orchestrator.store import keys
 
 LIBRARIES = (
     "base", "tasks", "usage", "jobs", "queues", "nodes", "charging", "scaling", "picky", "certificates", "making",
-    "schedules", "dependencies", "ends", "preparing", "lines", "ahead", "scheduler",
+    "schedules", "dependencies", "gangs", "ends", "preparing", "forming", "lines", "ahead", "placing", "scheduler",
 )  # fmt: skip
 """In the order in which they build on each other."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.domain import durations
 from orchestrator.domain.errors import Refused
-from orchestrator.domain.facts import Added, Attempt, NewTask, Task
+from orchestrator.domain.facts import Added, Attempt, NewTask, Subtask, Task
 from orchestrator.store import packing, told
 from orchestrator.store.base import Part
 from orchestrator.store.jobs import counts_of
@@ -25,7 +25,8 @@ def _row(new: NewTask) -> list[Any]:
     flags += packing.HAS_AFFINITY if new.affinity else 0
     waiting = len({id.lower() for id in new.depends_ids}) + len(set(new.depends_ranges))
     max_retry = packing.INHERIT if new.max_retry is None else new.max_retry
-    return [new.id, new.spec, new.slots, max_retry, new.affinity, flags, waiting]
+    row = [new.id, new.spec, new.slots, max_retry, new.affinity, flags, waiting]
+    return [*row, new.instances] if new.instances else row
 
 
 def _bytes(text: str | bool) -> bytes | None:
@@ -120,10 +121,23 @@ class Tasks(Part):
         if raw is None:
             return False
         state = packing.unpack(raw)
-        if state[packing.ATTEMPT] != attempt or node not in (None, state[packing.NODE]):
+        if state[packing.ATTEMPT] != attempt or not (node is None or node in packing.nodes_of(state)):
             return False
         # one that waits at its node may have begun: that word is on its way
         return state[packing.STATE] in (packing.RUNNING, packing.PREPARING, packing.PREFETCHED)
+
+    async def instance(self, job: int, task: int, node: int) -> int:
+        """Which instance of the latest attempt the node has: 0 for the primary, and for every ordinary task."""
+        raw = await self.redis(lambda r: r.hget(self.keys("task_states", job=job), task))
+        nodes = packing.nodes_of(packing.unpack(raw)) if raw else []
+        return nodes.index(node) if node in nodes else 0
+
+    async def subtasks(self, task: Task) -> list[Subtask]:
+        """The subtasks of a multi-instance task's latest attempt, by id; none of an ordinary task."""
+        if not task.instances:
+            return []
+        raw = await self.redis(lambda r: r.hget(self.keys("task_gangs", job=task.job), task.number))
+        return packing.subtasks(raw, await self._node_names(packing.instance_nodes(raw)))
 
     async def body_of(self, job: int, task: int) -> dict[str, Any] | None:
         raw = await self.redis(lambda r: r.hget(self.keys("task_specs", job=job), task))

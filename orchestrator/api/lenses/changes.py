@@ -54,7 +54,7 @@ CHANGES = (
     _up("5.0", "pool_add", pools.key_to_linux_user, ("linuxUserConfiguration.sshPrivateKey", "sshPrivateKey")),
     _up("5.0", "task_add", tasks.scheduling_to_preprocessing, ("preProcessingError", "schedulingError")),
     _down("5.0", "task", tasks.preprocessing_to_scheduling),
-    _down("5.0", "task node job_tasks", tasks.failure_to_scheduling_error),
+    _down("5.0", "task node job_tasks subtask", tasks.failure_to_scheduling_error),
     _up("6.0", "pool_add", pools.disk_to_image, ("imageReference.virtualMachineImageId", "osDisk.imageUris[0]")),
     _down("6.0", "pool", pools.image_to_disk),
     _up("7.0", "pool_add", pools.docker_to_compatible),

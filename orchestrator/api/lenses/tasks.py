@@ -18,8 +18,9 @@ def _tasks_in(body: Object) -> Iterator[Object]:
 
 
 def _files_in(body: Object) -> Iterator[Object]:
-    for task in _tasks_in(body):
-        files = task.get("resourceFiles")
+    settings = body.get("multiInstanceSettings")
+    common = settings.get("commonResourceFiles") if isinstance(settings, dict) else None
+    for files in (*(task.get("resourceFiles") for task in _tasks_in(body)), common):
         yield from (file for file in files if isinstance(file, dict)) if isinstance(files, list) else ()
 
 
@@ -65,7 +66,7 @@ def preprocessing_to_scheduling(task: Object) -> None:
 
 def failure_to_scheduling_error(whole: Object) -> None:
     """Before 5.0 a nonzero exit was no error of its own, and the time limit the server's (behaviour.md, 3)."""
-    for execution in _executions_in(whole):
+    for execution in (*_executions_in(whole), whole):  # a subtask is its own
         failure = execution.pop("failureInfo", None)
         if failure and failure.get("code") != EXIT_CODE:
             category = "ServerError" if _ran_out_of_time(failure) else failure.get("category")

@@ -13,8 +13,8 @@ from orchestrator.api.wire import present
 from orchestrator.domain.facts import Node, Task
 
 router = APIRouter(tags=["nodes"])
-Recent = tuple[str, Task]
-"""A task with the id of its job."""
+Recent = tuple[str, Task, int | None]
+"""A task with the id of its job, and which instance of it; None when it is not a multi-instance task."""
 POOL_NODES = LIST - {"$expand"}
 ONE = "/pools/{poolId}/nodes/{nodeId}"
 RESULT = "Microsoft.Azure.Batch.Protocol.Entities.UploadBatchServiceLogsResult"
@@ -115,11 +115,14 @@ async def _recent(call: Call, nodes: list[Node]) -> dict[int, list[Recent]]:
     """By node number the tasks that ended on it last, newest first; those that are deleted by now are left out."""
     wanted: dict[int, set[int]] = {}
     for node in nodes:
-        for job, task in node.recent:
+        for job, task, _ in node.recent:
             wanted.setdefault(job, set()).add(task)
-    known: dict[tuple[int, int], Recent] = {}
+    known: dict[tuple[int, int], tuple[str, Task]] = {}
     for number, tasks in wanted.items():
         job = await call.store.jobs.by_number(number)
         for task in await call.store.tasks.by_numbers(number, sorted(tasks)) if job else ():
             known[number, task.number] = (job.id, task)
-    return {node.number: [known[pair] for pair in node.recent if pair in known] for node in nodes}
+    return {
+        node.number: [(*known[job, task], index) for job, task, index in node.recent if (job, task) in known]
+        for node in nodes
+    }

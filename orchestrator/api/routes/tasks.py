@@ -113,11 +113,20 @@ async def reactivate_task(call: Call) -> Response:
     return call.written(204, (await _task(call)).modified)
 
 
-@operation(router, "GET", "/jobs/{jobId}/tasks/{taskId}/subtasksinfo", query=frozenset({"$select"}))
+@operation(
+    router,
+    "GET",
+    "/jobs/{jobId}/tasks/{taskId}/subtasksinfo",
+    query=frozenset({"$select"}),
+    answer="subtask",
+    many=True,
+)
 async def list_subtasks(call: Call) -> Response:
-    """List the subtasks of a task; only multi-instance tasks have any, and those are refused when added."""
+    """List the subtasks of a multi-instance task's latest attempt, the primary left out; other tasks have none."""
     task = await _task(call)
-    return call.entity("subtasksinfo", {"value": []}, etags.stamp(task.modified))
+    subtasks = await call.store.tasks.subtasks(task)
+    found = [present.subtask_object(subtask, task, call.job_id, call.base) for subtask in subtasks]
+    return listing.whole(call, "subtask", "subtasksinfo", found, etags.stamp(task.modified))
 
 
 async def _task(call: Call) -> Task:
@@ -160,7 +169,13 @@ def _new(call: Call, body: dict[str, Any]) -> NewTask:
         depends_ids=tuple(depends.get("taskIds") or ()),
         depends_ranges=tuple((one["start"], one["end"]) for one in depends.get("taskIdRanges") or ()),
         has_exit_conditions=bool(body.get("exitConditions")),
+        instances=_instances(body),
     )
+
+
+def _instances(body: dict[str, Any]) -> int:
+    settings = body.get("multiInstanceSettings")
+    return 0 if settings is None else settings.get("numberOfInstances") or 1
 
 
 def _outcome(call: Call, job_id: str, parsed: Parsed, added: Iterator[Added]) -> dict[str, Any]:

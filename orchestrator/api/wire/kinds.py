@@ -100,6 +100,7 @@ def _schedule_update(body: Body, version: Version, rules: Rules) -> Body:
 
 def _task_add(body: Body, version: Version, rules: Rules) -> Body:
     containers.check_command(body)
+    tasks.check_multi_instance(body, version)
     return body
 
 
@@ -164,6 +165,7 @@ ANSWERS = {
     "job_tasks": "JobPreparationAndReleaseTaskExecutionInformation",
     "schedule": "CloudJobSchedule",
     "task": "CloudTask",
+    "subtask": "SubtaskInformation",
     "task_counts": "TaskCountsResult",
     "node_counts": "PoolNodeCounts",
     "usage_metrics": "PoolUsageMetrics",

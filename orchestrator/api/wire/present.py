@@ -15,7 +15,7 @@ from agent.contract import layout
 from orchestrator.domain import durations
 from orchestrator.domain.certificates import ALGORITHM
 from orchestrator.domain.endpoints import Endpoint
-from orchestrator.domain.facts import Added, Certificate, Job, JobOnNode, Node, Pool, Schedule, Task
+from orchestrator.domain.facts import Added, Certificate, Job, JobOnNode, Node, Pool, Schedule, Subtask, Task
 from orchestrator.domain.recurrence import Past, next_run, rule_of
 from orchestrator.domain.times import etag, iso
 
@@ -69,9 +69,12 @@ def pool_object(pool: Pool, base: str) -> Object:
 
 
 def node_object(
-    node: Node, base: str, recent: Sequence[tuple[str, Task]] = (), image: Mapping[str, Any] | None = None
+    node: Node, base: str, recent: Sequence[tuple[str, Task, int | None]] = (), image: Mapping[str, Any] | None = None
 ) -> Object:
-    """`recent` are the newest tasks of the node with their job ids, `image` the pool's imageReference."""
+    """`recent`: the newest tasks of the node, their job ids and, of multi-instance tasks, which instance.
+
+    `image`: the pool's imageReference.
+    """
     url = _node_url(base, node.pool_id, node.id)
     whole: Object = {
         "id": node.id,
@@ -104,7 +107,7 @@ def node_object(
     if node.errors:
         whole["errors"] = node.errors
     if recent:
-        whole["recentTasks"] = [_recent(job_id, task, base) for job_id, task in recent]
+        whole["recentTasks"] = [_recent(job_id, task, index, base) for job_id, task, index in recent]
     if image is not None:
         whole["virtualMachineInfo"] = {"imageReference": dict(image)}
     return whole
@@ -201,8 +204,31 @@ def task_object(task: Task, job_id: str, base: str) -> Object:
         "userIdentity": _identity(task.body.get("userIdentity", {})),
         "executionInfo": execution_info(task),
     }
+    if task.instances:
+        whole["multiInstanceSettings"] = {"numberOfInstances": 1} | task.body["multiInstanceSettings"]
     if task.node and task.node_id and not task.prefetched:
-        whole["nodeInfo"] = _node_info(task, job_id, base)
+        whole["nodeInfo"] = _node_info(task, task_directory(job_id, task.id), base)
+    return whole
+
+
+def subtask_object(subtask: Subtask, task: Task, job_id: str, base: str) -> Object:
+    """The wire SubtaskInformation."""
+    whole: Object = {
+        "id": subtask.id,
+        "nodeInfo": _node_info(subtask, layout.subtask_root(job_id, task.id, subtask.id), base),
+        "startTime": iso(subtask.started),
+        "state": subtask.state,
+        "stateTransitionTime": iso(subtask.state_at),
+        **_previous(subtask),
+    }
+    if subtask.ended:
+        whole["endTime"] = iso(subtask.ended)
+    if subtask.exit_code is not None:
+        whole["exitCode"] = subtask.exit_code
+    if subtask.failure:
+        whole["failureInfo"] = subtask.failure
+    if subtask.result:
+        whole["result"] = subtask.result
     return whole
 
 
@@ -319,7 +345,7 @@ def _resource(url: str, fact: Pool | Job | Schedule | Task) -> Object:
     }
 
 
-def _previous(fact: Certificate | Job | Schedule | Task) -> Object:
+def _previous(fact: Certificate | Job | Schedule | Task | Subtask) -> Object:
     if not fact.previous:
         return {}
     return {"previousState": fact.previous, "previousStateTransitionTime": iso(fact.previous_at)}
@@ -331,8 +357,8 @@ def _identity(given: Mapping[str, Any]) -> Object:
     return {"autoUser": AUTO_USER | given.get("autoUser", {})}
 
 
-def _node_info(task: Task, job_id: str, base: str) -> Object:
-    url, directory = _node_url(base, task.pool_id, task.node_id), task_directory(job_id, task.id)
+def _node_info(task: Task | Subtask, directory: str, base: str) -> Object:
+    url = _node_url(base, task.pool_id, task.node_id)
     return {
         "affinityId": affinity_id(task.node_id),
         "nodeUrl": url,
@@ -355,8 +381,9 @@ def _endpoint(endpoint: Endpoint) -> Object:
     }
 
 
-def _recent(job_id: str, task: Task, base: str) -> Object:
+def _recent(job_id: str, task: Task, index: int | None, base: str) -> Object:
     return {
+        **({} if index is None else {"subtaskId": index}),
         "taskUrl": task_url(base, job_id, task.id),
         "jobId": job_id,
         "taskId": task.id,

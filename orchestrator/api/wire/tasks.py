@@ -5,6 +5,7 @@ from typing import Annotated, Any, Required
 from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
+from orchestrator.api.lenses.versions import Version
 from orchestrator.api.wire.containers import ContainerSettings
 from orchestrator.api.wire.errors import invalid, missing, printable, unsupported
 from orchestrator.api.wire.parts import (
@@ -87,6 +88,13 @@ class TaskDependencies(TypedDict, total=False):
 
 
 @with_config(STRICT)
+class MultiInstanceSettings(TypedDict, total=False):
+    numberOfInstances: Slots
+    coordinationCommandLine: CommandLine
+    commonResourceFiles: list[SourcedFile]
+
+
+@with_config(STRICT)
 class TaskAdd(TypedDict, total=False):
     """`TaskAddParameter` of the newest api-version."""
 
@@ -105,6 +113,7 @@ class TaskAdd(TypedDict, total=False):
     dependsOn: TaskDependencies
     applicationPackageReferences: list[ApplicationPackageReference]
     authenticationTokenSettings: AuthenticationTokenSettings
+    multiInstanceSettings: MultiInstanceSettings
 
 
 @with_config(STRICT)
@@ -119,6 +128,27 @@ class TaskCollection(TypedDict, total=False):
     """`TaskAddCollectionParameter`; the documentation of the call, its tasks are looked at one by one."""
 
     value: Required[Annotated[list[TaskAdd], Field(max_length=100)]]
+
+
+def check_multi_instance(task: dict[str, Any], version: Version) -> None:
+    """What a multi-instance task has to have, and may not have beside (spec/behaviour.md, 11; spec/api.md, 7).
+
+    Raises:
+        WireError: `MissingRequiredProperty`, `InvalidPropertyValue`, or `UnsupportedProperty` for one in a container.
+    """
+    settings = task.get("multiInstanceSettings")
+    if settings is None:
+        return
+    needed = "numberOfInstances" if version < "6.0" else "coordinationCommandLine"
+    command = settings.get("coordinationCommandLine")
+    if needed not in settings:
+        raise missing(("multiInstanceSettings", needed))
+    if command is not None and not command.strip():
+        raise invalid(("multiInstanceSettings", "coordinationCommandLine"), command, "a command is needed")
+    if task.get("requiredSlots", 1) != 1:
+        raise invalid(("requiredSlots",), task["requiredSlots"], "a multi-instance task takes one slot on each node")
+    if "containerSettings" in task:
+        raise unsupported(("containerSettings",), "multi-instance tasks in containers are not built yet")
 
 
 def check_against_job(task: dict[str, Any], uses_dependencies: bool, on_task_failure: str) -> None:

@@ -1,5 +1,5 @@
 -- Adds up to 100 tasks.
--- a: job (id), tasks: {{id, spec, slots, max_retry (-2: the job's), affinity, flags, waiting}, ...}
+-- a: job (id), tasks: {{id, spec, slots, max_retry (-2: the job's), affinity, flags, waiting, instances (multi-instance tasks)}, ...}
 -- returns {1, modified, {code or '', ...}}; refuses JobNotFound, JobBeing..., JobCompleted
 local j = job_of(a.job)
 if not j then return refuse('JobNotFound') end
@@ -25,20 +25,21 @@ if #fresh == 0 then return done(now, codes) end
 local T = call('HINCRBY', K.job(J), 'next', #fresh) - #fresh
 local ids, specs, states, affinities, ready = {}, {}, {}, {}, {}
 for _, i in ipairs(fresh) do
-  local id, spec, slots, max_retry, affinity, flags, waiting = unpack(a.tasks[i])
+  local id, spec, slots, max_retry, affinity, flags, waiting, gang = unpack(a.tasks[i])
   T = T + 1
   ids[#ids + 1], ids[#ids + 2] = keys[i], T
   specs[#specs + 1], specs[#specs + 2] = T, spec
   states[#states + 1] = T
   states[#states + 1] = cmsgpack.pack({ACTIVE, now, -1, 0, 0, 0, 0, 0, 0, 0, false, NO_RESULT, slots, max_retry, now, now,
-    waiting, flags, 0, 0, 0})
+    waiting, flags, 0, 0, 0, gang and {gang}})
   if affinity ~= '' then affinities[#affinities + 1], affinities[#affinities + 2] = T, affinity end
   count(J, 'active', 1, slots)
   if waiting > 0 then
     todo(J, 'link|' .. T .. '|0')
   else
-    ready[slots] = ready[slots] or {}
-    table.insert(ready[slots], T)
+    local class = gang and GANG + gang or slots
+    ready[class] = ready[class] or {}
+    table.insert(ready[class], T)
   end
 end
 many('HSET', K.task_ids(J), ids)

@@ -46,6 +46,7 @@ VALID = {
         or (type(i[6]) == 'number' and i[6] == math.floor(i[6]) and math.abs(i[6]) < 2 ^ 32))
   end,
   back = is_attempt,
+  coordinated = function(i) return is_attempt(i) and (not i[5] or i[5] == 0) end,
   note = function(i) return is_attempt(i) and type(i[5]) == 'string' end,
   container = function(i) return is_attempt(i) and type(i[5]) == 'string' and #i[5] <= 8192 end,
   up = function(i) return type(i[2]) == 'table' end,
@@ -121,6 +122,8 @@ local function give_back(J, T, attempt)
   return true
 end
 
+local on_end
+do -- a script has room for 200 local names
 -- How long an attempt that ended had its slots, microseconds; 0: not told.
 local function slot_time(item)
   local stats = type(item[8]) == 'table' and item[8] or {}
@@ -132,11 +135,17 @@ local function retries_left(j, t)
   return limit == -1 or t[F.retries] < limit
 end
 
-local function on_end(item)
+function on_end(item)
   local J, T, attempt, age, exit, fail = item[2], item[3], item[4], item[5], item[6], item[7]
   if not give_back(J, T, attempt) then return end
   local j = job(J)
   local t = j and task(J, T)
+  local index = t and t[F.gang] and gangs.index(t, N)
+  if index then
+    gangs.over(J, T, t, N, attempt, age, exit or false, fail)
+    recent[#recent + 1] = J .. '.' .. T .. '.' .. index
+    if index > 0 then fail = gangs.blame(index, n.id, exit, fail) end
+  end
   local took = slot_time(item)
   if j and type(item[8]) == 'table' then usage.add(j, T, t, item[8], took) end -- whatever became of the task meanwhile
   if not is_here(t, N, attempt) then return end
@@ -150,7 +159,7 @@ local function on_end(item)
   local plain = not fail and exit
   -- A `run` failure says more about a non-zero exit (out of memory); it is retried like any.
   local nonzero = exit and exit ~= 0 and (not fail or fail[1] == 'run')
-  recent[#recent + 1] = J .. '.' .. T
+  if not index then recent[#recent + 1] = J .. '.' .. T end
   queues[j.queue] = true
   if nonzero and retries_left(j, t) and j.state ~= 'terminating' and j.state ~= 'deleting' then
     return retry(j, T, t, exit)
@@ -167,6 +176,7 @@ local function on_end(item)
     code = short(fail[3], 100), message = short(fail[4]),
     details = type(fail[5]) == 'string' and #fail[5] <= 65536 and fail[5] or ''})
 end
+end
 
 local function on_back(J, T, attempt, reason)
   if not give_back(J, T, attempt) then return end
@@ -175,6 +185,7 @@ local function on_back(J, T, attempt, reason)
   if not is_here(t, N, attempt) then return end
   queues[j.queue] = true
   if t[F.state] == PREFETCHED then begin(j, T, t, now) end
+  if t[F.gang] then gangs.leave(J, T, t, N, reason) end
   take_away(j, T, t, reason, 'lost')
 end
 
@@ -240,7 +251,9 @@ local function on_hold(item)
   local again = {}
   for name, h in pairs(holds) do
     local j = has_it[name] and job(h[1])
-    if has_it[name] and not is_here(j and task(h[1], h[2]), N, h[3]) then again[#again + 1] = h end
+    local t = has_it[name] and j and task(h[1], h[2])
+    if has_it[name] and not is_here(t, N, h[3]) then again[#again + 1] = h
+    elseif t and t[F.gang] then gangs.remind(h[1], h[2], t, N) end
   end
   table.sort(again, earlier)
   for i, h in ipairs(again) do again[i] = {h[1], h[2], h[3], 'requeue'} end
@@ -270,6 +283,10 @@ local ON = {
   note = function(i)
     local t = job(i[2]) and task(i[2], i[3])
     if t and t[F.attempt] == i[4] and t[F.node] == N then tell(i[2], i[3], t, 'note', short(i[5])) end
+  end,
+  coordinated = function(i)
+    local t = holds[named(i[2], i[3], i[4])] and job(i[2]) and task(i[2], i[3])
+    if t and t[F.gang] and is_here(t, N, i[4]) then gangs.coordinated(i[2], i[3], t, N, i[5] or false) end
   end,
   container = function(i)
     local t = job(i[2]) and task(i[2], i[3])

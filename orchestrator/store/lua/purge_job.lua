@@ -48,7 +48,7 @@ call('HDEL', K.job_ids(), string.lower(j.id))
 call('ZREM', K.jobs(), J)
 call('ZREM', K.due(), 'job:' .. J, 'wall:' .. J)
 call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task_states(J), K.task_failures(J),
-  K.task_stories(J), K.task_containers(J), K.task_affinity(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
+  K.task_stories(J), K.task_containers(J), K.task_affinity(J), K.task_gangs(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
   K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J), K.job_prep(J), K.job_release(J), K.job_barred(J))
 call('SREM', K.queue_picky(j.queue), J)
 return done(1, j.id)

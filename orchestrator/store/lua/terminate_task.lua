@@ -7,7 +7,7 @@ if t[F.state] == COMPLETED then return refuse('TaskCompleted') end
 local running = t[F.state] ~= ACTIVE
 if running then
   local n = node(t[F.node])
-  if n then send(n, {kind = 'kill', tasks = {{j.number, T, t[F.attempt], 'terminate'}}}) end
+  if n and not t[F.gang] then send(n, {kind = 'kill', tasks = {{j.number, T, t[F.attempt], 'terminate'}}}) end
 end
 local how = ended('The task was terminated by a user')
 if not running or t[F.state] == PREFETCHED then how.exit = false end

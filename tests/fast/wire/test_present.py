@@ -125,7 +125,7 @@ def test_a_node_shows_its_counters_always_and_its_boot_only_after_it():
 
 
 def test_a_node_shows_its_recent_tasks_and_its_image():
-    node = present.node_object(a_node(), BASE, [("job-1", a_task())], {"publisher": "p"})
+    node = present.node_object(a_node(), BASE, [("job-1", a_task(), None)], {"publisher": "p"})
     shown = wire.render("node", node, NEWEST)
     recent = shown["recentTasks"][0]
     assert (recent["jobId"], recent["taskId"], recent["taskState"]) == ("job-1", "task-1", "completed")

@@ -42,7 +42,6 @@ UNBUILT = [
     ("pool_patch", {"taskSlotsPerNode": 2}, "taskSlotsPerNode"),
     ("job_add", small_job(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
     ("job_add", small_job(allowTaskPreemption=True), "allowTaskPreemption"),
-    ("task_add", small_task(multiInstanceSettings={"coordinationCommandLine": "x"}), "multiInstanceSettings"),
     ("task_add", small_task(resourceFiles=[{"identityReference": {}}]), "resourceFiles[0].identityReference"),
 ]
 

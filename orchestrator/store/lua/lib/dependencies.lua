@@ -51,7 +51,7 @@ local function wait_less(j, T)
   if not t then return end
   t[F.waiting] = t[F.waiting] - 1
   touch(j.number, T)
-  if t[F.waiting] == 0 and t[F.state] == ACTIVE then ready_tasks(j, t[F.slots], {T}) end
+  if t[F.waiting] == 0 and t[F.state] == ACTIVE then ready_tasks(j, class_of(j, T, t), {T}) end
 end
 
 -- Takes up to `limit` waiting tasks off a list; also tells whether it is empty now.

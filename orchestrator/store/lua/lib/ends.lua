@@ -51,6 +51,7 @@ end
 local function complete(j, T, t, e)
   local J = j.number
   if t[F.state] == ACTIVE and t[F.waiting] == 0 then unready(j, class_of(j, T, t), T) end
+  if t[F.gang] and t[F.state] ~= ACTIVE then gangs.disband(J, T, t, e.phase == 'ended' and 'terminate' or 'requeue') end
   if T == j.manager and j.held then picky.manager_goes(j) end
   local ok = e.exit == 0 and not e.phase
   move(J, T, t, COMPLETED)
@@ -81,6 +82,7 @@ end
 
 -- The task waits again; `retry`: a retry of its own, else somebody else's doing.
 local function put_back(j, T, t)
+  if t[F.gang] then gangs.disband(j.number, T, t, 'requeue') end
   move(j.number, T, t, ACTIVE)
   if T == j.manager then picky.manager_waits(j) end
   refresh_offer(j)
@@ -131,7 +133,8 @@ end
 
 -- Is this the attempt that counts, on this node? It may wait there for a slot.
 local function is_here(t, N, attempt)
-  return t and t[F.state] ~= ACTIVE and t[F.state] ~= COMPLETED and t[F.node] == N and t[F.attempt] == attempt
+  return t and t[F.state] ~= ACTIVE and t[F.state] ~= COMPLETED and t[F.attempt] == attempt
+    and (t[F.node] == N or (t[F.gang] and gangs.index(t, N) ~= nil))
 end
 
 local function runs_here(t, N, attempt) return is_here(t, N, attempt) and t[F.state] ~= PREFETCHED end
@@ -162,6 +165,7 @@ local function empty_node(n, reason, how)
     local j = job(J)
     local t = j and task(J, T)
     if is_here(t, n.number, h[3]) then
+      if t[F.gang] then gangs.leave(J, T, t, n.number, reason) end
       if t[F.state] == PREFETCHED then put_aside(j, t[F.slots], {T}) else take_away(j, T, t, reason, how) end
       queues[j.queue] = true
     end
@@ -179,10 +183,9 @@ local function end_tasks_of(n, reason, how, only_job)
     local j = (not only_job or only_job == J) and job(J)
     local t = j and task(J, T)
     if runs_here(t, n.number, attempt) then
-      take_away(j, T, t, reason, how)
-      kill[#kill + 1] = {J, T, attempt, how == 'terminate' and 'terminate' or 'requeue'}
+      take_away(j, T, t, reason, how) -- a gang's nodes are told there
+      if not t[F.gang] then kill[#kill + 1] = {J, T, attempt, how == 'terminate' and 'terminate' or 'requeue'} end
     end
   end
   if #kill > 0 then send(n, {kind = 'kill', tasks = kill}) end
-  return #kill
 end

@@ -51,7 +51,7 @@ local function top_level(q)
     local level_names = first and first[4] ~= score and {first[1]} or call('ZRANGEBYSCORE', key, score, score)
     for _, level in ipairs(level_names) do
       local slots = tonumber(string.match(level, ':(%d+)$'))
-      if slots <= q.slots then sizes[#sizes + 1] = slots end
+      if slots <= q.slots or (slots >= GANG and forming.wanted(q, 0 - tonumber(score), slots)) then sizes[#sizes + 1] = slots end
     end
     first = nil
     if #sizes > 0 then
@@ -64,6 +64,7 @@ end
 
 -- Does a task of this size of the job fit now (`fits`), or could it once there is room (not `fits`)? `free`: F.
 local function suits(q, j, slots, free, fits)
+  if slots >= GANG then return forming.suits(q, j, slots, fits) end
   if j.picky then free = picky.room(q, j) end
   if fits then return slots <= free end
   return slots > free
@@ -75,8 +76,11 @@ local function first_job(q, key, slots, free, fits)
   while true do
     local head = call('ZRANGE', key, at, at, 'WITHSCORES')
     if not head[1] then return nil end
-    local j = q.picky and job(tonumber(head[1]))
-    if not q.picky or not j.picky then
+    local j = (q.picky or slots >= GANG) and job(tonumber(head[1]))
+    if slots >= GANG then
+      if forming.suits(q, j, slots, fits) then return j.number, tonumber(head[2]) end
+      if not q.picky then return nil end
+    elseif not q.picky or not j.picky then
       if (fits and slots <= free) or (not fits and slots > free) then return tonumber(head[1]), tonumber(head[2]) end
       if not q.picky then return nil end
     elseif suits(q, j, slots, free, fits) then
@@ -136,7 +140,7 @@ end
 -- The job that has the whole top level to itself and asks for nothing but slots, and its size; or nil.
 local function lone_job(q)
   local priority, sizes = top_level(q)
-  if not priority or #sizes > 1 or (q.floor and priority < q.floor) then return nil end
+  if not priority or #sizes > 1 or sizes[1] >= GANG or (q.floor and priority < q.floor) then return nil end
   local heads = call('ZRANGE', K.queue_class(q.number, priority, sizes[1]), 0, 1)
   local j = #heads == 1 and job(tonumber(heads[1]))
   if not j or j.has_affinity or j.max_parallel >= 0 or j.prep ~= '' or j.picky or j.held then return nil end

@@ -121,7 +121,7 @@ end
 -- {J, T, attempt, slots, seq, ahead} of a field and value of node_tasks.
 local function hold_of(name, value)
   local J, T, attempt = string.match(name, '^(%d+)%.(%d+)%.(%d+)$')
-  local slots, seq, ahead = string.match(value, '^(%d+):(%d+)(a?)$')
+  local slots, seq, ahead = string.match(value, '^(%d+):(%d+)(a?)')
   return {tonumber(J), tonumber(T), tonumber(attempt), tonumber(slots), tonumber(seq), ahead == 'a'}
 end
 

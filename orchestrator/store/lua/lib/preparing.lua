@@ -52,13 +52,16 @@ function preparing.on_prep(j, n, text, info)
   if entry[preparing.RESULT] == 'failure' then picky.bar(j, n) end
   for _, h in ipairs(held(n.number)) do
     local t = h[1] == j.number and task(h[1], h[2])
-    if t and t[F.state] == PREPARING and t[F.node] == n.number and t[F.attempt] == h[3] then
+    if t and t[F.state] == PREPARING and is_here(t, n.number, h[3]) then
       if entry[preparing.RESULT] == 'success' then
-        move(j.number, h[2], t, RUNNING)
-        t[F.started] = now
+        if not t[F.gang] or gangs.prepared(j.number, h[2], t, n.number) then
+          move(j.number, h[2], t, RUNNING)
+          t[F.started] = now
+        end
       elseif j.state == 'terminating' or j.state == 'deleting' then
         take_away(j, h[2], t, 'the job is ' .. j.state, 'terminate')
       else
+        if t[F.gang] then gangs.leave(j.number, h[2], t, n.number, 'the job preparation task failed') end
         tell(j.number, h[2], t, 'requeued', 'the job preparation task failed on node ' .. n.id)
         put_back(j, h[2], t)
       end

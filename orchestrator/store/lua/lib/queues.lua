@@ -19,8 +19,10 @@ local function leave_class(j, slots)
   end
 end
 
--- The size under which a task is ready: its slots, but for a job manager task that wants a whole node.
-local function class_of(j, T, t) return T == j.manager and j.manager_class or t[F.slots] end
+-- The size under which a task is ready: its slots, but for a job manager task that wants a whole node and for gangs.
+local function class_of(j, T, t)
+  return T == j.manager and j.manager_class or t[F.gang] and GANG + t[F.gang][1] or t[F.slots]
+end
 
 local function classes(J) return call('ZRANGE', K.job_classes(J), 0, -1) end
 

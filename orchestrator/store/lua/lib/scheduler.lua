@@ -21,7 +21,8 @@ end
 local function claim_holds(q)
   local c = q.claim
   local j = job(c.job)
-  return j and j.offered and j.queue == q.number and c.slots <= q.slots and (not j.held or c.task == j.manager)
+  return j and j.offered and j.queue == q.number
+    and (c.slots <= q.slots or (c.slots >= GANG and forming.could(q, j, c.slots))) and (not j.held or c.task == j.manager)
     and call('ZSCORE', K.job_ready(c.job, c.slots), c.task)
 end
 
@@ -34,7 +35,7 @@ local function let_go(q)
   if node(N) then sync_open(node(N)) end
 end
 
--- 2, 3, 4: the claim. True when the claimed task was assigned.
+-- 2, 3, 4: the claim. True when the claimed task was assigned, nil when nothing else may be.
 local function serve_claim(q, plan, priority)
   local c = q.claim
   if not c then return false end
@@ -44,7 +45,9 @@ local function serve_claim(q, plan, priority)
   end
   -- A higher priority has work: the claim sleeps, but its patience runs on.
   if job(c.job).priority < priority then let_go(q); return false end
-  if not c.node and now - c.since >= tonumber(call('HGET', K.meta(), 'patience') or 30000000) then
+  local patience = tonumber(call('HGET', K.meta(), 'patience') or 30000000)
+  if c.slots >= GANG then return placing.serve(q, plan, c, patience) end
+  if not c.node and now - c.since >= patience then
     local free = most_free(q)
     if free > 0 then
       c.node = choose_node(q, 1, free, 'spread', job(c.job))
@@ -80,13 +83,18 @@ local function step(q, plan)
   end
   if q.floor and priority < q.floor then return false end
   if q.claim then
-    if serve_claim(q, plan, priority) then return true end
+    local served = serve_claim(q, plan, priority)
+    if served ~= false then return served end
     free = most_free(q)
   end
   local J, T, size
-  if free >= sizes[1] then J, T, size = first_task(q, priority, sizes, free, true) end
+  if free >= sizes[1] or sizes[#sizes] >= GANG then J, T, size = first_task(q, priority, sizes, free, true) end
   if not J then return false end
   claim_for_misfit(q, priority, sizes, free)
+  if size >= GANG then
+    placing.take(q, plan, job(J), T, size)
+    return true
+  end
   local N = affinity_node(q, J, T, size) or choose_node(q, size, free, q.fill, job(J))
   take(q, plan, job(J), T, size, N)
   return true
@@ -102,6 +110,7 @@ local function commit(q, plan)
     if not by_node[N] then by_node[N] = {}; nodes[#nodes + 1] = N end
     table.insert(by_node[N], p)
   end
+  for _, p in ipairs(plan.gangs) do placing.commit(p[1], p[2], p[3]) end
   local specs = {}
   for J, numbers in pairs(by_job) do
     load_tasks(J, numbers)
@@ -184,15 +193,16 @@ local function schedule(Q, N)
   sync_all_open()
   load_ahead(q)
   if not q.open then return 0 end
-  local plan = {jobs = {}}
-  while #plan < SCHEDULE_BUDGET do
+  local plan = {jobs = {}, gangs = {}}
+  while #plan + #plan.gangs < SCHEDULE_BUDGET do
     local took, full = run_of_steps(q, plan)
     if full or not (took or step(q, plan)) then break end
   end
   look_ahead(q, plan, N, SCHEDULE_BUDGET - #plan)
-  if #plan > 0 then commit(q, plan) end
-  if #plan >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
-  return #plan
+  local made = #plan + #plan.gangs
+  if made > 0 then commit(q, plan) end
+  if made >= SCHEDULE_BUDGET then ring('queue:' .. Q) end
+  return made
 end
 
 -- The end of every transition: dependencies first, then the queues they may have fed, then what was changed.

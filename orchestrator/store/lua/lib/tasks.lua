@@ -6,7 +6,7 @@ local F = {
   node = 8, started = 9, ended = 10, exit = 11, result = 12, slots = 13, max_retry = 14,
   created = 15, modified = 16, waiting = 17, flags = 18, last_retry = 19, last_requeue = 20,
   losses = 21,
-  -- 22 belongs to multi-instance tasks; others have false there once they have used anything.
+  gang = 22, -- {instances, node of each in the latest attempt, ...} of multi-instance tasks; others have nothing or false
   used = 23, -- and behind it, as lib/usage.lua says; absent before
 }
 local ACTIVE, PREPARING, RUNNING, COMPLETED = 0, 1, 2, 3
@@ -15,6 +15,8 @@ local PREFETCHED = 4
 local NO_RESULT, SUCCESS, FAILURE = 0, 1, 2
 -- Flags, added up.
 local HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
+-- Multi-instance tasks are ready under this plus their number of instances: above all slots, which are 32 bits.
+local GANG = 10000000000
 -- max_retry of a task that takes its job's.
 local INHERIT = -2
 -- Runs lost to agents and nodes before the task is given up (MaxInternalRetryCountReached).

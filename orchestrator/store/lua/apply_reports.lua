@@ -68,12 +68,14 @@ local function named(J, T, attempt) return J .. '.' .. T .. '.' .. attempt end
 -- A message holds up to 500 items; once that many are taken, the rest waits for the next call.
 local raws = call('LRANGE', key, 0, a.limit - 1)
 local items, wanted, names, whole, entries, taken = {}, {}, {}, false, 0, 0
+local read
+do
 local function want(J, T, attempt)
   wanted[J] = wanted[J] or {}
   table.insert(wanted[J], T)
   names[#names + 1] = named(J, T, attempt)
 end
-local function read(item)
+function read(item)
   items[#items + 1] = item
   entries = entries + 1
   if item[1] == 'begun' or item[1] == 'unstarted' then
@@ -84,6 +86,7 @@ local function read(item)
   elseif is_attempt(item) then
     want(item[2], item[3], item[4])
   end
+end
 end
 for _, raw in ipairs(raws) do
   if entries >= 500 then break end
@@ -265,18 +268,7 @@ local function on_hold(item)
   end
 end
 
-local function in_starting() return n.state == 'starting' or n.state == 'waitingforstarttask' end
-
-local function on_start(item)
-  local info = cjson.decode(item[2])
-  call('HSET', K.node(N), 'start_info', item[2], 'start_info_at', now)
-  if not in_starting() then return end
-  if info.state == 'running' and info.waitForSuccess then set_node_state(n, 'waitingforstarttask') end
-  if info.state == 'completed' and info.result == 'failure' and info.waitForSuccess then
-    set_node_state(n, 'starttaskfailed')
-  end
-end
-
+local STARTING = {starting = true, waitingforstarttask = true}
 local ON = {
   ['end'] = on_end,
   back = function(i) on_back(i[2], i[3], i[4], type(i[5]) == 'string' and short(i[5]) or 'the agent gave it back') end,
@@ -301,7 +293,15 @@ local ON = {
   end,
   begun = on_begun,
   unstarted = on_unstarted,
-  start = on_start,
+  start = function(i)
+    local info = cjson.decode(i[2])
+    call('HSET', K.node(N), 'start_info', i[2], 'start_info_at', now)
+    if not STARTING[n.state] then return end
+    if info.state == 'running' and info.waitForSuccess then set_node_state(n, 'waitingforstarttask') end
+    if info.state == 'completed' and info.result == 'failure' and info.waitForSuccess then
+      set_node_state(n, 'starttaskfailed')
+    end
+  end,
   prep = function(i)
     local j = job(i[2])
     if j and preparing.on_prep(j, n, i[3], cjson.decode(i[3])) then queues[j.queue] = true end
@@ -311,7 +311,7 @@ local ON = {
     if j then preparing.on_release(j, n, i[3], cjson.decode(i[3])) end
   end,
   ready = function()
-    if in_starting() or n.state == 'unknown' then
+    if STARTING[n.state] or n.state == 'unknown' then
       set_node_state(n, 'idle')
       settle_node_state(n)
     end

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     quota_cores: int = 20_000
     quota_low_priority_cores: int = 20_000
     quota_inter_node: int = 100  # nodes of a pool with inter-node communication
+    capacity: str = ""  # what nodes may take in all: host, or cores=16,memory=64g; empty: the farm overcommits
     node_address: str = "127.0.0.1"  # of the host: where the ports of nodes are published
     log_level: str = "info"
     beat_file: Path | None = None  # engine, workers and janitor touch it while they do their work

@@ -44,6 +44,7 @@ class Options:
     workers: int = 1
     storage: str = ""
     s3_endpoint: str = ""
+    capacity: str = ""
 
 
 class FarmProcess:
@@ -120,6 +121,7 @@ class FarmProcess:
                 "FARM_HOST": options.host,
                 "FARM_PORT": str(port),
                 "FARM_DRIVER": options.driver,
+                "FARM_CAPACITY": options.capacity,
                 "FARM_STORAGE": options.storage,
                 "FARM_S3_ENDPOINT": options.s3_endpoint,
                 leftovers.MARK: str(options.folder),

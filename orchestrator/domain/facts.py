@@ -73,6 +73,11 @@ class Node:
     stopped: bool = False  # deallocated, or about to start after that: there is no agent
     certificates: list[dict[str, Any]] = field(default_factory=list)  # wire references, as applied at this boot
     tries: int = 0  # boots in a row of which no agent spoke
+    manager: bool = False  # a job manager task runs there
+    cores: int = 0  # of its size
+    memory: int = 0  # of its size, bytes
+    housed: bool = True  # it takes room on the host; a preempted node gives it back when its processes are gone
+    back_at: int = 0  # a preempted node stays away at least until then
     logs: int = 0  # the last boot whose logs were kept in the farm's storage; 0: none
 
     @property

@@ -42,34 +42,47 @@ class Places:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """How many nodes of the pool's size the farm could hold if it held no others, and a sentence that says why."""
+
+    nodes: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to do, each part independent of the others. `errors` are wire ResizeErrors that end the resize."""
 
     dedicated: int = 0  # records to make
     low_priority: int = 0
-    boot: tuple[Node, ...] = ()  # records that never had an agent
+    boot: tuple[Node, ...] = ()  # records that have no agent: new ones, and preempted ones that return
     restart: tuple[Node, ...] = ()
     stop: tuple[Node, ...] = ()  # to be deallocated
     give_up: tuple[Node, ...] = ()  # started again and again, and never heard of
+    vacate: tuple[Node, ...] = ()  # preempted, and still on the host
     remove: tuple[Node, ...] = ()
     errors: list[dict[str, Any]] = field(default_factory=list)
 
 
-def plan(pool: Pool, nodes: list[Node], room: Room, places: Places | None = None) -> Plan:
-    """Compare a pool's nodes with its targets. Nodes that were going away keep going. `places` None: no limit."""
+def plan(
+    pool: Pool, nodes: list[Node], room: Room, places: Places | None = None, ceiling: Ceiling | None = None
+) -> Plan:
+    """Compare a pool's nodes with its targets. Nodes that were going away keep going. None: no limit of that kind."""
     leaving = [node for node in nodes if node.state == "leavingpool"]
     staying = [node for node in nodes if node.state != "leavingpool"]
     if pool.state == "deleting":
         return Plan(remove=(*leaving, *staying))
-    unborn = [node for node in staying if node.state == "creating" and node.boot == 0]
+    unborn = [node for node in staying if node.state == "creating"]
     if pool.allocation == "stopping":
         # Nothing is undone, but what exists on paper only is not begun any more either.
-        return _going_on(staying, Plan(remove=(*leaving, *unborn)))
+        returning = tuple(node for node in unborn if node.boot > 0)
+        return _going_on(staying, Plan(boot=returning, remove=(*leaving, *(n for n in unborn if n.boot == 0))))
     surplus = _surplus(pool, staying) if pool.allocation == "resizing" else ()
     given_up = {node.number for node in surplus}
     kept = [node for node in staying if node.number not in given_up]
     missing = _missing(pool, kept) if pool.allocation == "resizing" else Room(0, 0)
     made = _placed(Room(min(missing.dedicated, room.dedicated), min(missing.low_priority, room.low_priority)), places)
+    made = _under(made, kept, ceiling)
     return _going_on(
         kept,
         Plan(
@@ -77,7 +90,11 @@ def plan(pool: Pool, nodes: list[Node], room: Room, places: Places | None = None
             low_priority=made.low_priority,
             boot=tuple(node for node in unborn if node.number not in given_up),
             remove=(*leaving, *surplus),
-            errors=[*_quota_errors(missing, room), *_place_errors(missing, places)],
+            errors=[
+                *_quota_errors(missing, room),
+                *_place_errors(missing, places),
+                *_ceiling_errors(pool, missing, ceiling),
+            ],
         ),
     )
 
@@ -88,7 +105,7 @@ def _missing(pool: Pool, nodes: list[Node]) -> Room:
 
 
 def _surplus(pool: Pool, nodes: list[Node]) -> tuple[Node, ...]:
-    """As many as are too many of each kind: the cheapest to lose, of equal ones the youngest."""
+    """As many as are too many of each kind: the cheapest to lose, of equal ones the youngest; managers' nodes last."""
     out: list[Node] = []
     for dedicated, target in ((True, pool.target_dedicated), (False, pool.target_low_priority)):
         ranked = sorted((node for node in nodes if node.dedicated == dedicated), key=_cost)
@@ -96,8 +113,9 @@ def _surplus(pool: Pool, nodes: list[Node]) -> tuple[Node, ...]:
     return tuple(out)
 
 
-def _cost(node: Node) -> tuple[int, int, int, int]:
-    return COST.get(node.state, COST["running"]), node.running_slots, node.running_tasks, -node.number
+def _cost(node: Node) -> tuple[bool, int, int, int, int]:
+    cost = COST.get(node.state, COST["running"])
+    return node.manager, cost, node.running_slots, node.running_tasks, -node.number
 
 
 def _going_on(nodes: list[Node], plan: Plan) -> Plan:
@@ -109,6 +127,7 @@ def _going_on(nodes: list[Node], plan: Plan) -> Plan:
         restart=tuple(node for node in due if node not in hopeless),
         give_up=tuple(hopeless),
         stop=tuple(node for node in nodes if node.state == "deallocating" and node.drained),
+        vacate=tuple(node for node in nodes if node.state == "preempted" and node.housed),
     )
 
 
@@ -143,3 +162,28 @@ def _place_errors(missing: Room, places: Places | None) -> list[dict[str, Any]]:
     if places is None or missing.dedicated + missing.low_priority <= places.free:
         return []
     return [{"code": "AllocationFailed", "message": places.why}]
+
+
+def _under(wanted: Room, nodes: list[Node], ceiling: Ceiling | None) -> Room:
+    """Dedicated nodes may take the room of low-priority ones, so only each other's counts against them."""
+    if ceiling is None:
+        return wanted
+    have = sum(node.dedicated for node in nodes)
+    dedicated = min(wanted.dedicated, max(0, ceiling.nodes - have))
+    return Room(dedicated, min(wanted.low_priority, max(0, ceiling.nodes - len(nodes) - dedicated)))
+
+
+def _ceiling_errors(pool: Pool, missing: Room, ceiling: Ceiling | None) -> list[dict[str, Any]]:
+    """What can never fit is told at once."""
+    if ceiling is None or pool.target_dedicated + pool.target_low_priority <= ceiling.nodes:
+        return []
+    kinds = (("dedicated", missing.dedicated), ("low-priority", missing.low_priority))
+    return [
+        {
+            "code": "AllocationFailed",
+            "message": f"Desired number of {kind} nodes can never be allocated: {ceiling.why}",
+            "values": [{"name": "Missing", "value": str(count)}],
+        }
+        for kind, count in kinds
+        if count
+    ]

@@ -13,13 +13,14 @@ ResizeError = dict[str, Any]
 
 
 def resize_errors(
-    pool: Pool, nodes: Sequence[Node], now: int, resisting: Mapping[int, str]
+    pool: Pool, nodes: Sequence[Node], now: int, resisting: Mapping[int, str], lacking: str = ""
 ) -> list[ResizeError] | None:
     """The errors with which a resize is over now, or None while it may go on.
 
     Args:
         now: microseconds since the epoch.
         resisting: what the driver said of nodes that it failed to remove, by number.
+        lacking: what the host has not, where nodes are missing for want of room.
     """
     if pool.state != "active":
         return None  # a pool that is deleted goes on until its nodes are gone
@@ -27,18 +28,26 @@ def resize_errors(
         code, why = "ResizeStopped", "as the resize operation was stopped"
     elif pool.allocation == "resizing" and now >= pool.resize_until:
         code, why = "AllocationTimedout", "before the resize timeout was reached"
+    elif lacking and pool.scale_interval_us:
+        code, why = "AllocationFailed", "now; the next evaluation tries again"  # autoscale has no time limit
     else:
         return None
     kinds = (
         ("dedicated", pool.target_dedicated, [node for node in nodes if node.dedicated]),
         ("low-priority", pool.target_low_priority, [node for node in nodes if not node.dedicated]),
     )
-    found = [_error(code, why, kind, target, mine, resisting) for kind, target, mine in kinds]
+    found = [_error(code, why, kind, target, mine, resisting, lacking) for kind, target, mine in kinds]
     return [error for error in found if error]
 
 
 def _error(
-    code: str, why: str, kind: str, target: int, nodes: Sequence[Node], resisting: Mapping[int, str]
+    code: str,
+    why: str,
+    kind: str,
+    target: int,
+    nodes: Sequence[Node],
+    resisting: Mapping[int, str],
+    lacking: str,
 ) -> ResizeError | None:
     leaving = [node for node in nodes if node.state == "leavingpool"]
     there = [node for node in nodes if node.state not in ("leavingpool", "creating")]
@@ -52,7 +61,7 @@ def _error(
     if len(there) < target:
         return {
             "code": code,
-            "message": f"Desired number of {kind} nodes could not be allocated {why}",
+            "message": f"Desired number of {kind} nodes could not be allocated {why}{': ' if lacking else ''}{lacking}",
             "values": [{"name": "Missing", "value": str(target - len(there))}],
         }
     if leaving or len(there) > target:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.contract.boot import Boot
+from orchestrator.domain.capacity import Room
 from orchestrator.domain.catalogue import Size
 from orchestrator.domain.errors import FarmError
 from orchestrator.domain.host import Surroundings
@@ -135,6 +136,14 @@ class Driver(Protocol):
 
     def surroundings(self) -> Surroundings:
         """What of the host a pool may name: networks that nodes can join, addresses that ports can be published at.
+
+        Raises:
+            DriverError: the host cannot be looked at.
+        """
+        ...
+
+    def capacity(self) -> Room:
+        """What the host has in all for nodes.
 
         Raises:
             DriverError: the host cannot be looked at.

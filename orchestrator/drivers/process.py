@@ -16,9 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 import agent.contract
 from agent.contract import variables
 from agent.contract.boot import Boot
+from orchestrator.domain.capacity import Room
 from orchestrator.domain.host import Surroundings
 from orchestrator.drivers import procfs
 from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle, Machine
@@ -92,6 +95,9 @@ class ProcessDriver:
 
     def surroundings(self) -> Surroundings:
         return Surroundings()  # without isolation no pool may name a network or an address
+
+    def capacity(self) -> Room:
+        return Room(len(os.sched_getaffinity(0)), psutil.virtual_memory().total)
 
     def places(self, network: str) -> int:
         return 0

@@ -11,7 +11,9 @@ class NodeUsers:
         """Grant every booted node that lacks its user, revoke users of boots that are over."""
         access, part = self._store.access, self._store.jobs
         wanted = {
-            access.user(n.number, n.boot): n for n in await self._store.nodes.all() if n.boot > 0 and not n.stopped
+            access.user(n.number, n.boot): n
+            for n in await self._store.nodes.all()
+            if n.boot > 0 and not n.stopped and n.state != "preempted"
         }
         granted = await part.redis(lambda _: access.granted())
         for name in wanted.keys() - granted:

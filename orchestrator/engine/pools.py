@@ -3,7 +3,7 @@
 from orchestrator.store import Store
 from orchestrator.workers import queue
 
-WANTS_WORK = {"creating", "starting", "unknown", "rebooting", "reimaging", "deallocating", "leavingpool"}
+WANTS_WORK = {"creating", "starting", "unknown", "rebooting", "reimaging", "deallocating", "leavingpool", "preempted"}
 """A node that is starting may have lost its agent before it spoke."""
 
 

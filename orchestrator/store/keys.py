@@ -71,6 +71,18 @@ TABLE: dict[str, Key] = {
         "ports", "hash", "`protocol:port` -> N that has it; `turn:protocol:first` where to look next", "node; account"
     ),
     "host": Key("host", "hash", "networks and addresses of the host, and when they were seen", "account"),
+    "housing": Key(
+        "housing",
+        "hash",
+        "cores and memory of nodes, of low_ priority ones, the limit_ and the host_",
+        "account",
+    ),
+    "housing_waits": Key(
+        "housing_waits",
+        "hash",
+        "P that waits for room -> `cores:memory` of a dedicated node it wants, else empty",
+        "until the pool waits no more",
+    ),
     "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
     "events": Key("events:{node}:{boot}", "list", "messages of the agent", "boot of the node"),
     "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "account"),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestrator.domain.capacity import NOTHING, Room
 from orchestrator.domain.endpoints import Endpoint, Wanted
 from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Node
@@ -96,10 +97,16 @@ class Nodes(Part):
         """
         await self.call("enable_node", pool_id=pool_id, node_id=node_id)
 
-    async def create(self, pool: int, dedicated: int, low_priority: int) -> list[Node]:
-        """Make up to 100 node records (state creating, boot 0), never more than the targets want."""
+    async def create(self, pool: int, dedicated: int, low_priority: int, each: Room = NOTHING) -> list[Node]:
+        """Make up to 100 node records (state creating, boot 0), never more than the targets want or there is room for.
+
+        `each`: what one node takes of the host.
+        """
         stamp = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime(await self._scripts.now() / 1_000_000))
-        (numbers,) = await self.call("create_nodes", pool=pool, dedicated=dedicated, low=low_priority, stamp=stamp)
+        (numbers,) = await self.call(
+            "create_nodes", pool=pool, dedicated=dedicated, low=low_priority, stamp=stamp,
+            cores=each.cores, memory=each.memory,
+        )  # fmt: skip
         return [n for n in await self._read(list(numbers or [])) if n]
 
     async def boot(self, number: int, ip: str, start_task: dict[str, Any] | None) -> tuple[int, int]:
@@ -144,6 +151,21 @@ class Nodes(Part):
         (lost,) = await self.call("lose_node", node=number, boot=boot)
         return bool(lost)
 
+    async def preempt(self, number: int, away_us: int = 0) -> bool:
+        """Take a low-priority node away for at least so long: its tasks are requeued, its pool's worker ends it."""
+        (changed,) = await self.call("preempt_node", node=number, away=away_us)
+        return bool(changed)
+
+    async def vacate(self, number: int) -> bool:
+        """Nothing of a preempted node is left on the host: its room is free for whoever waits for some."""
+        (changed,) = await self.call("vacate_node", node=number)
+        return bool(changed)
+
+    async def return_preempted(self, pool: int) -> tuple[int, int]:
+        """Let preempted nodes be created again as far as there is room: (how many, how many wait for some)."""
+        returned, waiting = await self.call("return_nodes", pool=pool)
+        return returned, waiting
+
     async def leave(self, pool: int, number: int) -> bool:
         """Start leaving by the pool's deallocation option; True when nothing runs there any more."""
         (empty,) = await self.call("leave_node", node=number)
@@ -176,14 +198,29 @@ class Nodes(Part):
         pools = {h["pool"] for h in hashes if h}
         names = await self.pipeline(lambda p: [p.hget(self.keys("pool", pool=int(n)), "id") for n in pools])
         pool_ids = {n: (name or b"").decode() for n, name in zip(pools, names, strict=True)}
+        managers = await self._managers(held)
         rows = zip(numbers, hashes, held, recent, strict=True)
-        return [_node(n, h, pool_ids[h["pool"]], tasks, last) if h else None for n, h, tasks, last in rows]
+        return [
+            _node(n, h, pool_ids[h["pool"]], tasks, last, not managers.isdisjoint(_firsts(tasks))) if h else None
+            for n, h, tasks, last in rows
+        ]
+
+    async def _managers(self, held: list[dict[bytes, bytes]]) -> set[int]:
+        """Jobs of which a job manager task runs on one of these nodes."""
+        jobs = sorted({job for tasks in held for job in _firsts(tasks)})
+        flags = await self.pipeline(lambda p: [p.hget(self.keys("job", job=job), "manager") for job in jobs])
+        return {job for job, flag in zip(jobs, flags, strict=True) if flag == b"1"}
 
 
 def _ended(text: bytes) -> tuple[int, int, int | None]:
     """`J.T` of a task, or `J.T.index` of an instance of one."""
     job, task, *index = map(int, text.split(b"."))
     return job, task, index[0] if index else None
+
+
+def _firsts(held: dict[bytes, bytes]) -> list[int]:
+    """Jobs whose first task runs here: the only one that may be their manager."""
+    return [int(name.split(b".")[0]) for name, value in held.items() if b".1." in name and not value.endswith(b"a")]
 
 
 def _running(name: bytes, value: bytes) -> tuple[int, int, int | None]:
@@ -201,7 +238,9 @@ def _recent(held: dict[bytes, bytes], ended: list[bytes]) -> list[tuple[int, int
     return list(dict.fromkeys(found))[:RECENT]
 
 
-def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes], recent: list[bytes]) -> Node:
+def _node(
+    number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes], recent: list[bytes], manager: bool
+) -> Node:
     return Node(
         number=number,
         id=h["id"],
@@ -232,6 +271,11 @@ def _node(number: int, h: dict[str, str], pool_id: str, held: dict[bytes, bytes]
         stopped=h.get("stopped") == "1",
         certificates=json.loads(h.get("certificates") or "[]"),
         tries=int(h.get("tries", 0)),
+        manager=manager,
+        cores=int(h.get("cores", 0)),
+        memory=int(h.get("memory", 0)),
+        housed=h.get("housed", "1") == "1",
+        back_at=int(h.get("back_at", 0)),
         logs=int(h.get("logs", 0)),
         awaited_slots=int(h.get("ahead") or 0),
     )

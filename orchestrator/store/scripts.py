@@ -15,8 +15,9 @@ from orchestrator.domain.errors import Changed, Refused, Unavailable
 from orchestrator.store import keys
 
 LIBRARIES = (
-    "base", "tasks", "usage", "jobs", "queues", "nodes", "charging", "scaling", "picky", "certificates", "making",
-    "schedules", "dependencies", "gangs", "ends", "preparing", "forming", "lines", "ahead", "placing", "scheduler",
+    "base", "tasks", "usage", "jobs", "queues", "nodes", "housing", "charging", "scaling", "picky", "certificates",
+    "making", "schedules", "dependencies", "gangs", "ends", "preparing", "forming", "lines", "ahead", "placing",
+    "scheduler",
 )  # fmt: skip
 """In the order in which they build on each other."""
 

@@ -15,6 +15,7 @@ from orchestrator.store.bells import Bells
 from orchestrator.store.blobs import Blobs
 from orchestrator.store.certificates import Certificates
 from orchestrator.store.host import Host
+from orchestrator.store.housing import Housing
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.keys import SCHEMA, Keys
 from orchestrator.store.measuring import Measuring
@@ -54,7 +55,7 @@ class Store:
         self.schedules = Schedules(*parts)
         self.autoscale = Autoscale(*parts).attach(self.pools)
         self.measuring, self.statistics = Measuring(*parts), Statistics(*parts)
-        self.quotas = Quotas(*parts)
+        self.quotas, self.housing = Quotas(*parts), Housing(*parts)
         self.applications, self.certificates = Applications(*parts), Certificates(*parts)
         self.blobs, self.objects = Blobs(*parts), Objects(*parts)
         self.work, self.host = Work(*parts), Host(*parts)

@@ -22,10 +22,10 @@ from rq.worker import WorkerStatus
 from orchestrator import logs, wiring
 from orchestrator.beat import beat
 from orchestrator.domain.errors import Unavailable
-from orchestrator.drivers.base import Driver
+from orchestrator.drivers.base import Driver, DriverError
 from orchestrator.settings import Settings
 from orchestrator.store.scripts import REDIS_AWAY
-from orchestrator.workers import queue
+from orchestrator.workers import housing, queue
 from orchestrator.workers.context import BENCH, Context
 
 log = structlog.get_logger("worker")
@@ -100,6 +100,7 @@ class WorkerProcess:
         while not self._stopping.is_set():
             try:
                 if not said:
+                    runner.run(self._tell(context))
                     runner.run(queue.request(context.store, "strays", 0))
                 connection = queue.connect(self._settings.redis_url)
                 self._worker = FarmWorker(
@@ -118,6 +119,15 @@ class WorkerProcess:
                 log.warning("redis_away", error=str(error))
             self._worker = None
             self._stopping.wait(RECONNECT_S)
+
+    async def _tell(self, context: Context) -> None:
+        """What the host has for nodes. An engine that does not answer yet is asked again, until this process ends."""
+        while not self._stopping.is_set():
+            try:
+                return await housing.tell(context)
+            except DriverError as error:
+                log.warning("host_not_seen", error=error.message)
+                await asyncio.sleep(RECONNECT_S)
 
     def _stop(self, number: int, frame: FrameType | None) -> Any:
         self._stopping.set()

@@ -14,9 +14,10 @@ from orchestrator.domain.resize import Places, Plan, Room
 from orchestrator.domain.resize_errors import resize_errors
 from orchestrator.drivers.base import DriverAway, DriverError, Handle, PortTaken
 from orchestrator.drivers.strays import remove_strays, strays
-from orchestrator.workers import node_logs, ports
+from orchestrator.workers import housing, node_logs, ports
 from orchestrator.workers.boots import boot_of, machine_of
 from orchestrator.workers.context import BENCH, Context
+from orchestrator.workers.housing import Shortage
 
 log = structlog.get_logger("worker")
 
@@ -50,14 +51,21 @@ async def reconcile(context: Context, number: int) -> bool:
     begun = ALIVE | {"starting", "rebooting", "reimaging", "deallocating"}
     if await _give_up_dead(context, handles.values(), nodes, begun):
         nodes = await context.store.nodes.of_pool(number)
-    plan = resize.plan(pool, nodes, await _room(context, pool, nodes), await _places(context, pool, nodes))
+    waiting = 0
+    if any(node.state == "preempted" and not node.housed for node in nodes):
+        returned, waiting = await context.store.nodes.return_preempted(number)
+        if returned:
+            nodes = await context.store.nodes.of_pool(number)
+    limits = await _room(context, pool, nodes), await _places(context, pool, nodes)
+    plan = resize.plan(pool, nodes, *limits, await housing.ceiling(context, pool))
     resisting: dict[int, str] = {}
-    await _carry_out(context, pool, plan, handles, resisting)
-    await _settle(context, pool, plan, resisting)
+    made = await _carry_out(context, pool, plan, handles, resisting)
+    shortage = await housing.look_for_room(context, pool, plan, made, waiting)
+    await _settle(context, pool, plan, resisting, shortage)
     return False
 
 
-async def _settle(context: Context, planned: Pool, plan: Plan, resisting: dict[int, str]) -> None:
+async def _settle(context: Context, planned: Pool, plan: Plan, resisting: dict[int, str], shortage: Shortage) -> None:
     """Judge what has become of the resize that was planned for."""
     if planned.state == "deleting" and await context.store.pools.gone(planned.number):
         await context.on_thread(context.driver.forget_pool, planned.number)
@@ -66,11 +74,13 @@ async def _settle(context: Context, planned: Pool, plan: Plan, resisting: dict[i
     if pool is None:
         return
     errors: list[dict[str, Any]] | None = None
-    if pool.allocation_at == planned.allocation_at and plan.errors:
+    if shortage.coming:
+        errors = None  # what makes room has begun to
+    elif pool.allocation_at == planned.allocation_at and plan.errors:
         errors = plan.errors
     elif pool.allocation != "steady":
         nodes = await context.store.nodes.of_pool(pool.number)
-        errors = resize_errors(pool, nodes, await context.store.scripts.now(), resisting)
+        errors = resize_errors(pool, nodes, await context.store.scripts.now(), resisting, shortage.why)
     await context.store.pools.settle(pool.number, pool.allocation_at, errors)
 
 
@@ -153,28 +163,35 @@ def _cores(context: Context, vm_size: str) -> int:
 
 async def _carry_out(
     context: Context, pool: Pool, plan: Plan, handles: dict[int, Handle], resisting: dict[int, str]
-) -> None:
-    """Everything at once. One node's failure is its own; Redis gone ends the run when the others are through."""
+) -> list[Node]:
+    """Everything at once; the nodes made. One node's failure is its own; Redis gone ends the run when the others are
+    through.
+    """
+    made: list[Node] = []
     steps: list[Coroutine[Any, Any, None]] = [_boot(context, pool, node) for node in (*plan.boot, *plan.restart)]
     steps += [_stop(context, node) for node in plan.stop]
     steps += [_give_up(context, node) for node in plan.give_up]
     steps += [_remove(context, pool, node, handles.get(node.number), resisting) for node in plan.remove]
-    steps.append(_create(context, pool, plan.dedicated, plan.low_priority))
+    steps += [_vacate(context, node) for node in plan.vacate]
+    steps.append(_create(context, pool, plan.dedicated, plan.low_priority, made))
     outcomes = await asyncio.gather(*steps, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+    return made
 
 
-async def _create(context: Context, pool: Pool, dedicated: int, low_priority: int) -> None:
-    """Make records, a hundred at most at a time, and boot them."""
+async def _create(context: Context, pool: Pool, dedicated: int, low_priority: int, made: list[Node]) -> None:
+    """Make records, a hundred at most at a time, and boot them; `made` grows by them."""
     while dedicated + low_priority > 0:
-        made = await context.store.nodes.create(pool.number, dedicated, low_priority)
-        if not made:
+        each = housing.size_of(context, pool)
+        new = await context.store.nodes.create(pool.number, dedicated, low_priority, each)
+        if not new:
             return
-        dedicated -= sum(node.dedicated for node in made)
-        low_priority -= sum(not node.dedicated for node in made)
-        await asyncio.gather(*(_boot(context, pool, node) for node in made))
+        made += new
+        dedicated -= sum(node.dedicated for node in new)
+        low_priority -= sum(not node.dedicated for node in new)
+        await asyncio.gather(*(_boot(context, pool, node) for node in new))
 
 
 async def _boot(context: Context, pool: Pool, node: Node) -> None:
@@ -189,8 +206,9 @@ async def _boot(context: Context, pool: Pool, node: Node) -> None:
         return
     await store.nodes.redis(lambda _: store.access.grant(node.number, boot))
     try:
-        await _started(context, pool, node, boot, bool(before), wipe)
-        log.info("node_booted", node=node.id, boot=boot, was=node.state)
+        # Of a preempted node that returns nothing is left on the host.
+        await _started(context, pool, node, boot, bool(before) and node.state != "creating", wipe)
+        log.info("node_booted", node=node.id, boot=boot, was=node.state, dedicated=node.dedicated)
     except Refused as refusal:
         if refusal.code != "NodeNotFound":
             await store.nodes.failed(node.number, boot, refusal.code, refusal.message)
@@ -263,6 +281,21 @@ async def _stop(context: Context, node: Node) -> None:
         log.info("node_deallocated", node=node.id, boot=node.boot)
 
 
+async def _vacate(context: Context, node: Node) -> None:
+    """End a preempted node; what it had on disk goes too (spec/behaviour.md, 25). Its room is free afterwards."""
+    try:
+        await context.on_thread(context.driver.remove, node.number)
+    except DriverError as error:
+        log.warning("node_not_vacated", node=node.id, code=error.code, error=error.message)  # the next look tries again
+        return
+    if node.logs:
+        await node_logs.forget(context, node.number)
+    if node.boot:
+        await _close(context, node.number, node.boot)
+    if await context.store.nodes.vacate(node.number):
+        log.info("node_vacated", node=node.id, boot=node.boot, dedicated=node.dedicated)
+
+
 async def _close(context: Context, node: int, boot: int) -> None:
     """Cut off a boot whose agent is gone. Not earlier: an agent that cannot say its last words tries for seconds."""
     store = context.store
@@ -288,4 +321,4 @@ async def _remove(context: Context, pool: Pool, node: Node, handle: Handle | Non
     if node.boot:
         await _close(context, node.number, node.boot)
     await store.nodes.forget(node.number)
-    log.info("node_removed", node=node.id)
+    log.info("node_removed", node=node.id, dedicated=node.dedicated)

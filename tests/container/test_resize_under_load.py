@@ -6,6 +6,12 @@ from farm_support import wait_until
 
 from tests.farm.autoscale.load import Watcher, add_growing_pool, check_each_ran_once
 
+MEASURED = """
+cpu = max($CPUPercent.GetSample(500));
+memory = max($MemoryBytes.GetSample(500));
+received = sum($NetworkInBytes.GetSample(500));
+$TargetDedicatedNodes = 0;
+"""
 TASKS, MOST, SLOTS, INTERVAL_S = 120, 3, 2, 7
 
 
@@ -28,4 +34,10 @@ def test_a_formula_grows_a_pool_of_containers_with_its_work_and_shrinks_it_to_no
     targets = [target for _, target in watcher.steps()]
     assert targets[:2] == [1, 2] and targets[-1] == 0, targets
     watcher.picture(tmp_path / "resize-under-load-docker.png", f"{TASKS} tasks on nodes that are containers")
+    with farm.api as api:
+        found = api.post("/pools/growing/evaluateautoscale", {"autoScaleFormula": MEASURED}).json()["results"]
+    cpu, memory, received = (float(pair.partition("=")[2]) for pair in found.split(";")[3:])
+    assert 0 < cpu <= 1 and 5 < memory < 500 and received > 1000, (
+        f"megabytes of a node's cgroup, not the host's: {found}"
+    )
     assert all(delay <= 2 * INTERVAL_S for delay in watcher.delays().values()), watcher.delays()

@@ -1,5 +1,6 @@
 """What Azure never tells: why a task does not run, what happened to it, and how the farm is (shared key)."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,7 +9,9 @@ from starlette.responses import Response
 from orchestrator.api import etags
 from orchestrator.api.call import Call
 from orchestrator.api.operation import operation
+from orchestrator.domain.capacity import ROOMY, Room
 from orchestrator.domain.facts import Attempt
+from orchestrator.store.housing import Figures
 
 router = APIRouter(prefix="", tags=["stories"])
 TASK = "/nodefarm/v1/jobs/{jobId}/tasks/{taskId}"
@@ -31,7 +34,7 @@ async def list_attempts(call: Call) -> Response:
 
 @operation(router, "GET", "/nodefarm/v1/status", versioned=False)
 async def farm_status(call: Call) -> Response:
-    """Count pools, nodes, jobs and tasks."""
+    """Count pools, nodes, jobs and tasks, and what nodes take of the host."""
     pools, jobs = await _all(call.store.pools), await _all(call.store.jobs)
     tasks: dict[str, int] = {}
     for job in jobs:
@@ -45,8 +48,19 @@ async def farm_status(call: Call) -> Response:
             "nodes": await call.store.nodes.counts(),
             "jobs": _states(job.state for job in jobs),
             "tasks": tasks,
+            "room": _room(await call.store.housing.figures()),
         }
     )
+
+
+def _room(found: Figures) -> dict[str, Any]:
+    """Cores and bytes: what the host has, what nodes may take (null: any), what their sizes add up to."""
+
+    def shown(room: Room | None) -> dict[str, int | None] | None:
+        return room and {name: None if value == ROOMY else value for name, value in asdict(room).items()}
+
+    rooms = {"host": found.host, "limit": found.limit, "nodes": found.taken, "lowPriority": found.low_priority}
+    return {name: shown(room) for name, room in rooms.items()}
 
 
 async def _all(resources: Any) -> list[Any]:

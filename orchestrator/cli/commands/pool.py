@@ -1,4 +1,4 @@
-"""farm pool: create, list, show, resize, delete; autoscale is apart."""
+"""farm pool: create, list, show, resize, preempt, delete; autoscale is apart."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,8 @@ import typer
 from orchestrator.cli import connect, output
 from orchestrator.cli.client import FarmClient, path_of
 from orchestrator.cli.commands import autoscale
-from orchestrator.cli.errors import CliError, Exit
+from orchestrator.cli.durations import seconds
+from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import Json, Yes, confirm, example, group
 from orchestrator.cli.waiting import until
 
@@ -20,7 +21,8 @@ Wait = Annotated[bool, typer.Option("--wait", help="Return when all nodes are th
 @app.command(epilog=example("farm pool create mine --nodes 2 --slots 4"))
 def create(
     pool: Id,
-    nodes: Annotated[int, typer.Option(help="How many nodes.")] = 1,
+    nodes: Annotated[int, typer.Option(help="How many dedicated nodes.")] = 1,
+    low_priority: Annotated[int, typer.Option(help="How many low-priority nodes besides.")] = 0,
     slots: Annotated[int, typer.Option(help="Tasks that a node runs at once.")] = 1,
     vm_size: Annotated[
         str | None, typer.Option(help="Size of a node; default: one that has room for the slots.")
@@ -35,7 +37,8 @@ def create(
 ) -> None:
     """Make a pool."""
     with connect.client() as farm:
-        farm.post("/pools", body(farm, pool, nodes, slots, vm_size, image, package or [], start_task, pack))
+        made = body(farm, pool, nodes, slots, vm_size, image, package or [], start_task, pack)
+        farm.post("/pools", made | {"targetLowPriorityNodes": low_priority})
         output.say(f"pool {pool} is made")
         if wait:
             _await(farm, pool)
@@ -119,10 +122,13 @@ def show(pool: Id, json: Json = False) -> None:
         output.show(farm.get(path_of("pools", pool)), json)
 
 
-@app.command(epilog=example("farm pool resize mine --nodes 8 --wait"))
+@app.command(epilog=example("farm pool resize mine --nodes 8 --wait", "farm pool resize mine --low-priority 20"))
 def resize(
     pool: Id,
-    nodes: Annotated[int, typer.Option(help="How many nodes it shall have.")],
+    nodes: Annotated[int | None, typer.Option(help="How many dedicated nodes it shall have; default: as now.")] = None,
+    low_priority: Annotated[
+        int | None, typer.Option(help="How many low-priority nodes it shall have; default: as now.")
+    ] = None,
     when_busy: Annotated[
         str,
         typer.Option(help="What happens to tasks on nodes that go: requeue, terminate, taskcompletion, retaineddata."),
@@ -130,13 +136,38 @@ def resize(
     wait: Wait = False,
 ) -> None:
     """Change the number of nodes."""
+    wanted = {"targetDedicatedNodes": nodes, "targetLowPriorityNodes": low_priority}
+    given = {name: count for name, count in wanted.items() if count is not None}
+    if not given:
+        raise UsageError("give --nodes, --low-priority or both")
     with connect.client() as farm:
-        farm.post(
-            path_of("pools", pool, "resize"), {"targetDedicatedNodes": nodes, "nodeDeallocationOption": when_busy}
-        )
-        output.say(f"pool {pool} goes to {nodes} nodes")
+        farm.post(path_of("pools", pool, "resize"), {**given, "nodeDeallocationOption": when_busy})
+        kinds = (("", nodes), ("low-priority ", low_priority))
+        output.say(f"pool {pool} goes to {' and '.join(f'{n} {kind}nodes' for kind, n in kinds if n is not None)}")
         if wait:
             _await(farm, pool)
+
+
+@app.command(epilog=example("farm pool preempt mine --nodes 2", "farm pool preempt mine --node tvm-1_3-x --away 5m"))
+def preempt(
+    pool: Id,
+    nodes: Annotated[int | None, typer.Option(min=1, help="How many; default: 1.")] = None,
+    node: Annotated[list[str] | None, typer.Option(help="A node's id; repeatable.")] = None,
+    away: Annotated[str, typer.Option(help="How long they stay away at least: 90, 5m, 1h.")] = "30",
+    json: Json = False,
+) -> None:
+    """Take low-priority nodes away, as the farm does when dedicated ones need their room; they come back."""
+    if nodes and node:
+        raise UsageError("--nodes and --node exclude each other")
+    chosen: dict[str, Any] = {"nodeIds": node} if node else {"nodes": nodes or 1}
+    with connect.client() as farm:
+        path = f"/nodefarm/v1{path_of('pools', pool, 'preempt')}"
+        gone = farm.call("POST", path, {**chosen, "seconds": seconds(away)}, {}).json()["value"]
+    if json:
+        output.as_json(gone)
+        return
+    for id in gone:
+        output.out.print(id)
 
 
 @app.command(epilog=example("farm pool delete mine --yes"))

@@ -20,10 +20,12 @@ def status(json: Json = False) -> None:
     """One look at the farm: pools, nodes, jobs."""
     with connect.client() as farm:
         found = {"endpoint": farm.endpoint, "account": farm.account} | _gather(farm)
+        found["room"] = farm.get("/nodefarm/v1/status")["room"]
     if json:
         output.as_json(found)
         return
     output.out.print(f"{found['endpoint']}  account {found['account']}")
+    output.out.print(capacity(found["room"]))
     output.table(
         ("POOL", "STATE", "NODES"),
         ((one["id"], one["state"], _states(one["nodes"])) for one in found["pools"]),
@@ -31,6 +33,27 @@ def status(json: Json = False) -> None:
     )
     rows = ((one["id"], one["state"], _states(one["tasks"])) for one in found["jobs"])
     output.table(("JOB", "STATE", "TASKS"), rows, "no jobs")
+
+
+def capacity(room: dict[str, Any]) -> str:
+    """What nodes take, against the farm's limit or, where it has none, against the host."""
+    taken = f"nodes take {_figures(room['nodes'])}"
+    if room["limit"]:
+        return f"{taken} of {_figures(room['limit'])}"
+    if not room["host"]:
+        return taken
+    over = {name: room["nodes"][name] - have for name, have in room["host"].items()}
+    by = [f"{over['cores']} cores"] if over["cores"] > 0 else []
+    by += [f"{over['memory'] / 2**30:.1f} GiB"] if over["memory"] > 0 else []
+    times = max(room["nodes"][name] / have for name, have in room["host"].items())
+    said = f"overcommitted by {' and '.join(by)} ({times:.1f} times the host)" if by else "no overcommitment"
+    return f"{taken}, the host has {_figures(room['host'])}: {said}"
+
+
+def _figures(room: dict[str, Any]) -> str:
+    cores = "any number of" if room["cores"] is None else room["cores"]
+    memory = "any amount" if room["memory"] is None else f"{room['memory'] / 2**30:.1f} GiB"
+    return f"{cores} cores and {memory}"
 
 
 def _gather(farm: FarmClient) -> dict[str, Any]:

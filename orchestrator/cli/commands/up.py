@@ -18,6 +18,7 @@ from orchestrator.cli import folder, leftovers, output
 from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
+from orchestrator.domain.capacity import NOTHING, limit
 from orchestrator.drivers import procfs
 
 DOWN_SECONDS = 60.0
@@ -51,14 +52,23 @@ def up(
     s3_endpoint: Annotated[
         str, typer.Option(help="URL of the S3 server; default: Amazon's.", envvar="FARM_S3_ENDPOINT")
     ] = "",
+    capacity: Annotated[
+        str,
+        typer.Option(
+            help="What nodes may take in all: host, or cores=16,memory=64g; default: overcommit.",
+            envvar="FARM_CAPACITY",
+        ),
+    ] = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; farm down ends it.")] = False,
 ) -> None:
     """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it."""
     place = (data_dir or folder.default()).expanduser().resolve()
     _check(account, key)
+    _check_capacity(capacity)
     if detach:
         arguments = _arguments(driver, host, port, fsync, workers)
-        _detach(place, key, redis, account, [*arguments, "--storage", storage, "--s3-endpoint", s3_endpoint])
+        arguments += ["--storage", storage, "--s3-endpoint", s3_endpoint, "--capacity", capacity]
+        _detach(place, key, redis, account, arguments)
         return
     from orchestrator.cli.farm import (  # the whole farm is slow to load; the other commands do without
         FarmProcess,
@@ -66,7 +76,7 @@ def up(
     )
 
     options = Options(
-        place, account, key or None, host, port, driver, redis or None, fsync, workers, storage, s3_endpoint
+        place, account, key or None, host, port, driver, redis or None, fsync, workers, storage, s3_endpoint, capacity
     )
     asyncio.run(FarmProcess(options).run())
 
@@ -84,6 +94,18 @@ def _check(account: str, key: str | None) -> None:
             base64.b64decode(key, validate=True)
         except ValueError as error:
             raise UsageError("--key is not base64") from error
+
+
+def _check_capacity(text: str) -> None:
+    """What it amounts to, the worker finds out that sees the host.
+
+    Raises:
+        UsageError: it says nothing that anybody could understand.
+    """
+    try:
+        limit(text, NOTHING)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _arguments(driver: str, host: str, port: int, fsync: Fsync, workers: int) -> list[str]:

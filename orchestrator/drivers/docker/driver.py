@@ -10,6 +10,7 @@ from docker import APIClient
 from docker.errors import APIError
 
 from agent.contract.boot import Around, Boot
+from orchestrator.domain.capacity import Room
 from orchestrator.domain.host import Surroundings
 from orchestrator.drivers.base import (
     CONTAINERS,
@@ -99,6 +100,11 @@ class DockerDriver:
 
     def surroundings(self) -> Surroundings:
         return Surroundings(tuple(sorted(self._host.networks())), self._host.addresses())
+
+    def capacity(self) -> Room:
+        with translated(FAILED, "asking for the host's size"):
+            info = self._client.info()
+        return Room(int(info["NCPU"]), int(info["MemTotal"]))
 
     def places(self, network: str) -> int:
         return self._host.places(network)

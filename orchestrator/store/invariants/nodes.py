@@ -38,6 +38,7 @@ def problems(state: Account) -> Iterator[str]:
             for hold in holds_of(state, node):
                 held[hold.job, hold.task, hold.attempt] = node, hold.ahead
     yield from _running(state, held)
+    yield from _housing(state)
     yield from _ports(state)
     yield from _ahead(state)
 
@@ -74,6 +75,26 @@ def _open(state: Account, node: str, record: dict[str, str], free: int) -> Itera
         yield f"node {node} ({record['state']}, {free} free) is {'' if int(node) in scores else 'not '}in the open set"
     elif int(node) in scores and scores[int(node)] != free:
         yield f"node {node} is open with {scores[int(node)]} slots, but {free} are free"
+
+
+def _housing(state: Account) -> Iterator[str]:
+    """What nodes take adds up, and only pools that there are wait for room."""
+    taken = dict.fromkeys(("cores", "memory", "low_cores", "low_memory"), 0)
+    for pool in state.numbers("pools"):
+        for node in state.get("pool_nodes", pool=pool):
+            record = state.get("node", node=node)
+            if record.get("housed") == "1":
+                for prefix in ("",) if record["dedicated"] == "1" else ("", "low_"):
+                    for name in ("cores", "memory"):
+                        taken[prefix + name] += int(record[name])
+            elif record["state"] != "preempted" and "housed" in record:
+                yield f"node {node} is {record['state']}, but takes no room"
+    kept = {name: int(state.get("housing").get(name, 0)) for name in taken}
+    if kept != taken:
+        yield f"nodes take {taken}, but {kept} is counted"
+    strangers = {int(pool) for pool in state.get("housing_waits")} - set(state.numbers("pools"))
+    if strangers:
+        yield f"pools that are gone wait for room: {strangers}"
 
 
 def _ports(state: Account) -> Iterator[str]:

@@ -324,7 +324,9 @@ local ON = {
   bad = function(i)
     for Q in pairs(empty_node(n, 'node ' .. n.id .. ': ' .. short(i[3]), 'lost')) do queues[Q] = true end
     holds = {}
-    if not ON_ITS_WAY[n.state] and n.state ~= 'deallocated' then set_node_state(n, 'unusable') end
+    if not ON_ITS_WAY[n.state] and n.state ~= 'deallocated' and n.state ~= 'preempted' then
+      set_node_state(n, 'unusable')
+    end
     call('HSET', K.node(N), 'errors', cjson.encode({{code = short(i[2], 100), message = short(i[3])}}))
   end,
 }

@@ -3,7 +3,7 @@
 -- returns {1, boot, previous boot}; refuses NodeNotFound, NodeLeaving
 local n = node(a.node)
 if not n then return refuse('NodeNotFound') end
-if n.state == 'leavingpool' then return refuse('NodeLeaving') end
+if n.state == 'leavingpool' or n.state == 'preempted' then return refuse('NodeLeaving') end
 local queues = empty_node(n, 'node ' .. n.id .. ' was started anew', 'lost')
 call('UNLINK', K.inbox(n.number, n.boot), K.events(n.number, n.boot))
 call('ZREM', K.bell(), n.number .. ':' .. n.boot)

@@ -11,6 +11,7 @@ if #ports > 0 then call('HDEL', K.ports(), unpack(ports)) end
 certificates.hold('n' .. n.number, call('HGET', K.node(n.number), 'certificates'), '')
 local queues = empty_node(n, 'node ' .. n.id .. ' is gone', 'lost')
 charging.node(n.number, charging.length(), math.huge)
+housing.give_back(n)
 call('ZREM', K.pool_nodes(n.pool), n.number)
 call('HDEL', K.pool_node_ids(n.pool), string.lower(n.id))
 call('ZREM', K.queue_open(n.queue), padded(n.number))

@@ -20,6 +20,8 @@ if have.leaving == 0 and have.dedicated == tonumber(v[3]) and have.low == tonumb
 elseif tonumber(v[6]) == a.seen then errors = a.errors end
 if errors then
   call('HSET', K.pool(P), 'allocation', 'steady', 'allocation_at', now, 'resize_errors', errors)
+  -- What is given up is not waited for; preempted nodes still are.
+  if call('HEXISTS', K.housing_waits(), P) == 1 then call('HSET', K.housing_waits(), P, '') end
   return done('steady')
 end
 due('pool:' .. P, v[1] == 'active' and math.max(tonumber(v[5]), now + 1000000) or now + 1000000)

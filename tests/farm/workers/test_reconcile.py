@@ -368,3 +368,13 @@ async def test_an_agent_may_say_its_last_words_and_they_do_not_stay_in_redis(con
 
     assert len(spoken) == 1
     assert not await context.store.redis.exists(events)
+
+
+async def test_a_pool_whose_nodes_talk_to_each_other_has_a_hundred_at_most(context):
+    pool = await add_pool(context, "p", 103, enableInterNodeCommunication=True)
+
+    await reconcile(context, pool.number)
+
+    pool = await context.store.pools.get("p")
+    assert (len(context.driver.boots), pool.current_dedicated, pool.target_dedicated) == (100, 100, 103)
+    assert (pool.allocation, [error["code"] for error in pool.resize_errors]) == ("steady", ["AllocationFailed"])

@@ -30,7 +30,7 @@ def test_every_command_has_help_with_an_example_of_itself(name):
 
 def test_the_commands_are_those_that_were_promised():
     promised = """up down status logs run doctor credentials
-        pool create,pool list,pool show,pool resize,pool delete,
+        pool create,pool list,pool show,pool resize,pool delete,pool preempt,
         pool autoscale enable,pool autoscale disable,pool autoscale evaluate,node list,node show,node reboot,
         node reimage,node remove,node disable,node enable,node deallocate,node start,node logs,
         job submit,job list,job show,job wait,job delete,job prune,
@@ -46,7 +46,7 @@ def test_the_commands_are_those_that_were_promised():
     assert set(COMMANDS) == set(first.split()) | {name.strip() for name in rest.split(",")}
 
 
-PRINTS = """status,logs,run,doctor,pool list,pool show,pool autoscale enable,pool autoscale disable,
+PRINTS = """status,logs,run,doctor,pool list,pool show,pool preempt,pool autoscale enable,pool autoscale disable,
     pool autoscale evaluate,node list,node show,node reboot,node reimage,node remove,
     node disable,node enable,node deallocate,node start,node logs,job submit,job list,job show,job prune,
     schedule add,schedule list,schedule show,schedule jobs,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.facts import Node, Pool
-from orchestrator.domain.resize import COST, Places, Plan, Room, plan
+from orchestrator.domain.resize import COST, Ceiling, Places, Plan, Room, plan
 
 PLENTY = Room(1000, 1000)
 STATES = [*COST, "leavingpool"]
@@ -189,3 +189,40 @@ def test_what_the_network_takes_is_made_dedicated_nodes_first_and_the_rest_is_an
     assert (found.dedicated, found.low_priority) == (2, 1)
     assert found.errors == [{"code": "AllocationFailed", "message": "it is full"}]
     assert plan(a_pool(3, 3), [a_node(1)], PLENTY, Places(5, "it is full")).errors == []
+
+
+def test_what_can_never_fit_is_made_as_far_as_it_does_and_told_of_at_once() -> None:
+    ceiling = Ceiling(3, "three fit")
+
+    found = plan(a_pool(2, 4), [a_node(1)], PLENTY, ceiling=ceiling)
+
+    assert (found.dedicated, found.low_priority) == (1, 1)
+    (dedicated, low) = found.errors
+    assert dedicated["code"] == low["code"] == "AllocationFailed" and low["message"].endswith("three fit")
+    assert plan(a_pool(2, 1), [a_node(1)], PLENTY, ceiling=ceiling).errors == []
+
+
+def test_dedicated_nodes_may_have_the_room_of_low_priority_ones() -> None:
+    low = [a_node(n, dedicated=False) for n in (1, 2, 3)]
+
+    assert plan(a_pool(2, 3), low, PLENTY, ceiling=Ceiling(3, "three fit")).dedicated == 2
+
+
+def test_preempted_nodes_are_cleared_away_go_first_and_return_with_a_new_boot() -> None:
+    gone = replace(a_node(1, "preempted", dedicated=False), housed=True)
+    away = replace(gone, number=2, housed=False)
+    back = replace(gone, number=3, state="creating", boot=2)
+
+    found = plan(a_pool(0, 3), [gone, away, back], PLENTY)
+
+    assert found == Plan(boot=(back,), vacate=(gone,))
+    assert numbers(plan(a_pool(0, 1), [away, a_node(4, dedicated=False)], PLENTY).remove) == [2]
+    assert plan(a_pool(0, 3, allocation="stopping"), [back], PLENTY) == Plan(boot=(back,))
+
+
+def test_the_node_of_a_job_manager_goes_last_however_little_it_runs() -> None:
+    nodes = [replace(a_node(3, "running", running=1), manager=True), a_node(2, "running", running=4), a_node(1)]
+
+    order = [numbers(plan(a_pool(target), nodes, PLENTY).remove) for target in (2, 1, 0)]
+
+    assert order == [[1], [1, 2], [1, 2, 3]]

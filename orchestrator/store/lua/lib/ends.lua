@@ -121,12 +121,19 @@ local function lose(j, T, t, reason)
   put_back(j, T, t)
 end
 
+-- Its node was preempted: neither the user's doing nor a failure of anything, so nothing is counted.
+local function preempt(j, T, t, reason)
+  tell(j.number, T, t, 'requeued', reason)
+  put_back(j, T, t)
+end
+
 -- What becomes of a task whose attempt was taken away while its job may be winding down.
 local function take_away(j, T, t, reason, how)
   if j.state == 'terminating' or j.state == 'deleting' then
     return complete(j, T, t, ended('The job was ' .. (j.state == 'deleting' and 'deleted' or 'terminated')))
   end
   if how == 'lost' then return lose(j, T, t, reason) end
+  if how == 'preempted' then return preempt(j, T, t, reason) end
   if how == 'terminate' then return complete(j, T, t, ended(reason)) end
   return requeue(j, T, t, reason)
 end

@@ -72,7 +72,7 @@ bases: engine
 
 # Under the tags that compose/compose.yml names; layers that did not change are not built again.
 images: bases
-	@scripts/images node agent orchestrator
+	@scripts/images node node-mpi agent orchestrator
 
 .venv/%.stamp: $(SOURCES) scripts/venv
 	@scripts/venv "$(PYTHON)" $*

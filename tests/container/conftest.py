@@ -15,7 +15,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Images are built before the first test, whose time does not count for that."""
     here = Path(__file__).parent
     if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
-        build_images("agent", "node", "orchestrator")
+        build_images("agent", "node", "node-mpi", "orchestrator")
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ class ContainerCommands:
 
     async def _follow(self, id: int, request: dict[str, Any], account: Account, told: Told) -> Outcome:
         began = time.monotonic()
-        _make_folders(request["directory"], account)
+        _make_working_directory(request["directory"], account)
         files = _open_files(request["directory"], account)
         try:
             async with self._door.follow(request) as frames:
@@ -148,13 +148,12 @@ class ContainerCommands:
             self.kill(id, followed.killed)
 
 
-def _make_folders(directory: str, account: Account) -> None:
+def _make_working_directory(directory: str, account: Account) -> None:
     """What a plain command's spawner makes as its user; Docker would make the working directory as root."""
-    for name in ("wd", "certs"):
-        with suppress(FileExistsError):
-            os.mkdir(f"{directory}/{name}", 0o700)
-            if account.uid is not None:
-                os.chown(f"{directory}/{name}", account.uid, account.gid, follow_symlinks=False)
+    with suppress(FileExistsError):
+        os.mkdir(f"{directory}/wd", 0o700)
+        if account.uid is not None:
+            os.chown(f"{directory}/wd", account.uid, account.gid, follow_symlinks=False)
 
 
 def _open_files(directory: str, account: Account) -> dict[int, int]:

@@ -135,7 +135,6 @@ class Spawner:
         try:
             os.chdir(directory)
             _make("wd")
-            _make("certs")
             os.chdir("wd")
         except OSError as error:
             return self._reply("fail", id, _directory_code(error), str(error))

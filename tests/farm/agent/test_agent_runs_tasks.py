@@ -72,7 +72,7 @@ def test_tasks_run_under_the_nodes_own_user_in_its_own_directory(world):
     assert "NoNewPrivs:\t1" in out
     assert "CapEff:\t0000000000000000" in out
     assert "CapBnd:\t0000000000000000" in out
-    for name in ("", "wd", "certs", "stdout.txt", "stderr.txt", "wd/made"):
+    for name in ("", "wd", "stdout.txt", "stderr.txt", "wd/made"):
         assert os.stat(f"{directory}/{name}").st_uid == UID_BASE
 
 

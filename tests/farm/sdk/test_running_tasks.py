@@ -58,13 +58,13 @@ def test_settings_of_the_task_win_over_the_jobs_and_nothing_of_the_agent_leaks(s
 
 
 def test_directories_lie_where_the_service_has_them(seen):
-    task, node = ["certs", "stderr.txt", "stdout.txt", "wd"], ["applications", "fsmounts", "shared", "startup"]
+    task, node = ["stderr.txt", "stdout.txt", "wd"], ["applications", "fsmounts", "shared", "startup"]
     lines = seen["layout"]
 
-    assert lines[:4] == task
-    assert lines[4:10] == [*node, "volatile", "workitems"]
-    assert lines[10:12] == ["writable", "1777"]
-    owner, user, where, *startup = lines[12:]
+    assert lines[:3] == task
+    assert lines[3:9] == [*node, "volatile", "workitems"]
+    assert lines[9:11] == ["writable", "1777"]
+    owner, user, where, *startup = lines[11:]
     assert owner == user
     assert where.endswith(f"/{seen['root_directory']}")
     assert startup == ["wd"]

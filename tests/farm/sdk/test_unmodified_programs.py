@@ -49,7 +49,7 @@ def test_a_program_for_azure_batch_15_runs_unchanged(farm):
         "stdout": "ready\n7\n",
         "ranged": "ready",
         "size": 8,
-        "names": ["certs", "stderr.txt", "stdout.txt", "wd"],
+        "names": ["stderr.txt", "stdout.txt", "wd"],
         "conflict": [409, "JobExists"],
         "late": [409, "JobCompleted"],
         "reason": "enough",

@@ -1,4 +1,4 @@
-"""Parts of the host that a pool may name: its networks and addresses. A worker looks, since the API has no driver."""
+"""Parts of the host that a pool may name: networks, addresses, images. A worker looks, since the API has no driver."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ async def check(call: Call, pool: dict[str, Any]) -> None:
     network, address = endpoints.network_name(pool), endpoints.own_address(pool)
     if not network and not address:
         return
-    seen = await _look(call)
+    seen = await look(call)
     if network and network not in seen.networks:
         reason = f"there is no Docker network {network!r} that nodes can join"
         raise invalid((*HERE, "subnetId"), pool["networkConfiguration"]["subnetId"], reason)
@@ -35,8 +35,22 @@ async def check(call: Call, pool: dict[str, Any]) -> None:
         raise invalid((*HERE, "publicIPAddressConfiguration", "ipAddressIds"), address, reason)
 
 
-async def _look(call: Call) -> Surroundings:
-    """What a worker sees now: what one saw before may be old."""
+async def images(call: Call) -> tuple[str, ...]:
+    """Tags of the host's images that nodes may be made of; what was seen last when no worker looks now."""
+    if call.farm.rules.lacks("isolation"):
+        return ()
+    try:
+        return (await look(call)).images
+    except Unavailable:
+        return (await call.store.host.known())[0].images
+
+
+async def look(call: Call) -> Surroundings:
+    """What a worker sees now: what one saw before may be old.
+
+    Raises:
+        Unavailable: no worker looks.
+    """
     asked = await call.store.host.now()
     await queue.request(call.store, "host", 0)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S

@@ -1,6 +1,7 @@
 """Images, node agent SKUs, sizes and quotas: one YAML file, checked when it is read (spec/catalogue.md)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 DEFAULT = Path(__file__).with_suffix(".yaml")
 PREFIX = "standard_"
+DOCKER = "docker"
+"""The publisher of images that are named as Docker does: offer and sku are name and tag."""
 _FREE_FORM = re.compile(r"farm_([1-9]\d{0,3})c_(\d{1,5}(?:\.\d{1,3})?)g", re.ASCII)
 _DOCKER_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _DOCKER = re.compile(
@@ -162,6 +165,8 @@ class Catalogue:
             return self._custom(reference, agent_sku)
         wanted = tuple(str(reference.get(part) or "").lower() for part in ("publisher", "offer", "sku"))
         rows = [row for row in self.images if (row.publisher.lower(), row.offer.lower(), row.sku.lower()) == wanted]
+        if not rows and wanted[0] == DOCKER:
+            return self._of_host(reference, agent_sku)
         if not rows:
             raise CatalogueError("imageReference", "no such image; GET /supportedimages lists those that there are")
         if rows[0].os == "windows":
@@ -171,6 +176,11 @@ class Catalogue:
                 return row
         raise CatalogueError("nodeAgentSKUId", f"the image goes with {rows[0].agent!r}")
 
+    def _of_host(self, reference: dict[str, Any], agent_sku: str) -> Image:
+        """An image as `supported_images` lists those of the host: name and tag stand for offer and sku."""
+        name = f"{reference.get('offer') or ''}:{reference.get('sku') or ''}"
+        return self._custom({"virtualMachineImageId": name}, agent_sku)
+
     def _custom(self, reference: dict[str, Any], agent_sku: str) -> Image:
         name = str(reference["virtualMachineImageId"])
         if any(reference.get(part) for part in ("publisher", "offer", "sku")):
@@ -179,7 +189,7 @@ class Catalogue:
             raise CatalogueError("nodeAgentSKUId", "not a node agent SKU of Linux (batch.node.ubuntu 22.04)")
         docker = self._managed.get(_resource_name(name), "") if name.startswith("/") else name
         if not name.startswith("/") and not _DOCKER.fullmatch(name):
-            raise CatalogueError("imageReference", "virtualMachineImageId is no Docker reference (registry/name:tag)")
+            raise CatalogueError("imageReference", "it is no Docker reference (registry/name:tag)")
         return Image("", "", "", agent_sku, docker=docker or name, custom=True)
 
     @cached_property
@@ -189,9 +199,14 @@ class Catalogue:
             grouped.setdefault(row.agent, []).append(row)
         return grouped
 
-    def supported_images(self) -> list[dict[str, Any]]:
-        """Wire ImageInformation objects, those of today first."""
-        return [
+    def supported_images(self, on_host: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Wire ImageInformation objects, those of today first.
+
+        Args:
+            on_host: tags of Docker images that nodes may be made of. They come last, with publisher, offer and sku
+                like all others: programs compare these without asking whether they are there.
+        """
+        own = [
             {
                 "nodeAgentSKUId": row.agent,
                 "imageReference": row.reference,
@@ -201,6 +216,7 @@ class Catalogue:
             }
             for row in self.images
         ]
+        return own + [_of_docker(tag, self.images[0].agent) for tag in on_host]
 
     def node_agent_skus(self) -> list[dict[str, Any]]:
         """Wire NodeAgentSku objects with their verified images, in the order of the images."""
@@ -258,3 +274,14 @@ def load(path: Path | None = None) -> Catalogue:
         raise BadCatalogue(f"{path or DEFAULT}: {error}") from error
     except ValidationError as error:
         raise BadCatalogue(f"{path or DEFAULT}: {error}") from error
+
+
+def _of_docker(tag: str, agent_sku: str) -> dict[str, Any]:
+    name, _, version = tag.rpartition(":")
+    return {
+        "nodeAgentSKUId": agent_sku,
+        "imageReference": {"publisher": DOCKER, "offer": name, "sku": version, "version": "latest"},
+        "osType": "linux",
+        "capabilities": ["DockerCompatible"],
+        "verificationType": "unverified",
+    }

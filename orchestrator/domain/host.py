@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Names of the networks that a pool's subnetId may mean, and the host's own IPv4 addresses."""
+    """Networks that a pool's subnetId may mean, the host's own IPv4 addresses, tags of images for nodes."""
 
     networks: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()

@@ -1,16 +1,18 @@
-"""What the workers last saw of the host that nodes live on: its networks and its addresses."""
+"""What the workers last saw of the host that nodes live on: its networks, addresses and images."""
 
 import json
 
 from orchestrator.domain.host import Surroundings
 from orchestrator.store.base import Part
 
+_LISTS = ("networks", "addresses", "images")
+
 
 class Host(Part):
     async def tell(self, seen: Surroundings) -> None:
         """Remember what the driver sees now."""
         at = await self._scripts.now()
-        fields = {"at": at, "networks": json.dumps(list(seen.networks)), "addresses": json.dumps(list(seen.addresses))}
+        fields = {"at": at} | {name: json.dumps(list(getattr(seen, name))) for name in _LISTS}
         await self.redis(lambda r: r.hset(self.keys("host"), mapping=fields))
 
     async def known(self) -> tuple[Surroundings, int]:
@@ -18,8 +20,7 @@ class Host(Part):
         (record,) = await self.hashes([self.keys("host")])
         if not record:
             return Surroundings(), 0
-        networks, addresses = (tuple(json.loads(record[name])) for name in ("networks", "addresses"))
-        return Surroundings(networks, addresses), int(record["at"])
+        return Surroundings(*(tuple(json.loads(record.get(name, "[]"))) for name in _LISTS)), int(record["at"])
 
     async def now(self) -> int:
         """Redis TIME, microseconds."""

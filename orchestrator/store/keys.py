@@ -70,7 +70,7 @@ TABLE: dict[str, Key] = {
     "ports": Key(
         "ports", "hash", "`protocol:port` -> N that has it; `turn:protocol:first` where to look next", "node; account"
     ),
-    "host": Key("host", "hash", "networks and addresses of the host, and when they were seen", "account"),
+    "host": Key("host", "hash", "networks, addresses and images of the host, and when they were seen", "account"),
     "housing": Key(
         "housing",
         "hash",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from container_support import IMAGES, DockerFarm
-from farm_support import wait_until
+from farm_support import RunningFarm, wait_until
 
 MATRIX = {"stock": IMAGES["FARM_NODE_IMAGE"], "older": "debian:bullseye-slim", "busybox": "busybox:1.36"}
 ADMIN = {"autoUser": {"elevationLevel": "admin", "scope": "pool"}}
@@ -16,12 +16,24 @@ def named(image: str) -> dict[str, Any]:
     return {"imageReference": {"virtualMachineImageId": image}, "nodeAgentSKUId": "batch.node.debian 12"}
 
 
+def listed(farm: RunningFarm, image: str) -> dict[str, Any] | None:
+    """The same as the service lists it, if the image carries the label of images for nodes."""
+    with farm.api as api:
+        for found in api.get("/supportedimages")["value"]:
+            reference = found["imageReference"]
+            if f"{reference['offer']}:{reference['sku']}" == image:
+                return {"imageReference": reference, "nodeAgentSKUId": found["nodeAgentSKUId"]}
+    return None
+
+
 @pytest.fixture(scope="module")
 def pools(shared_docker: DockerFarm) -> DockerFarm:
     """One node of each image, made at the same time."""
     farm = shared_docker.farm
     for name, image in MATRIX.items():
-        farm.add_pool(f"image-{name}", 1, wait=False, vmSize="farm_1c_0.5g", virtualMachineConfiguration=named(image))
+        machine = listed(farm, image) or named(image)
+        assert ("publisher" in machine["imageReference"]) == (name == "stock"), "only the stock image has our label"
+        farm.add_pool(f"image-{name}", 1, wait=False, vmSize="farm_1c_0.5g", virtualMachineConfiguration=machine)
     for name in MATRIX:
         wait_until(lambda pool=f"image-{name}": [n["state"] for n in farm.nodes(pool)] == ["idle"], 100)
     return shared_docker

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from orchestrator.api import listing
+from orchestrator.api import host, listing
 from orchestrator.api.call import Call
 from orchestrator.api.operation import FILTER, operation
 from orchestrator.api.wire import present
@@ -15,7 +15,9 @@ MAX_COUNTS = 10
 @operation(router, "GET", "/supportedimages", query=FILTER, answer="image", listing=True)
 async def list_supported_images(call: Call) -> Response:
     """List the images that a pool may name."""
-    return listing.documents(call, "image", "supportedimages", call.farm.catalogue.supported_images())
+    return listing.documents(
+        call, "image", "supportedimages", call.farm.catalogue.supported_images(await host.images(call))
+    )
 
 
 @operation(router, "GET", "/nodeagentskus", query=FILTER, answer="node_agent_sku", listing=True)

@@ -110,6 +110,15 @@ def test_the_first_image_is_one_of_today_and_windows_is_listed_too():
     assert len(images) == 39
 
 
+def test_images_of_the_host_are_listed_last_and_named_by_what_was_listed():
+    (found,) = FARM.supported_images(["localhost:5000/lab/tools:1.2"])[39:]
+    assert found["imageReference"]["sku"] == "1.2"
+    image = FARM.image(found["imageReference"], found["nodeAgentSKUId"])
+    assert (image.docker, image.custom) == ("localhost:5000/lab/tools:1.2", True)
+    with pytest.raises(catalogue.CatalogueError, match="imageReference"):
+        FARM.image({"publisher": "docker", "offer": "A b", "sku": "1"}, "batch.node.el 9")
+
+
 def test_the_skus_of_the_article_of_2017_have_their_verified_images():
     skus = {sku["id"]: sku for sku in FARM.node_agent_skus()}
     offers = {

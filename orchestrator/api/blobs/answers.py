@@ -22,6 +22,7 @@ STATUS = {
     "NoAuthenticationInformation": 401,
     "UnauthorizedBlobOverwrite": 403,
     "BlobNotFound": 404,
+    "CannotVerifyCopySource": 404,
     "ContainerNotFound": 404,
     "InvalidUpload": 404,
     "UnsupportedHttpVerb": 405,

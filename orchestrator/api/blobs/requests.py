@@ -27,7 +27,7 @@ _INCLUDES = {"metadata", "snapshots", "deleted", "versions", "copy", "deletedwit
 """What a list may be asked to include besides metadata: nothing here has any, so an honest list shows none."""
 
 _UNSUPPORTED_HEADERS = (
-    *("x-ms-copy-source", "x-ms-lease-id", "x-ms-tags", "x-ms-if-tags", "x-ms-access-tier", "x-ms-expiry-option"),
+    *("x-ms-lease-id", "x-ms-tags", "x-ms-if-tags", "x-ms-access-tier", "x-ms-expiry-option"),
     *("x-ms-encryption-key", "x-ms-encryption-scope", "x-ms-content-crc64", "x-ms-structured-body"),
     *("x-ms-immutability-policy-until-date", "x-ms-immutability-policy-mode", "x-ms-legal-hold"),
     *("x-ms-range-get-content-crc64", "x-ms-blob-content-crc64", "x-ms-requires-sync"),
@@ -86,12 +86,17 @@ class Conditions:
         return self.modified_since is not None and blob.modified // 1_000_000 <= self.modified_since
 
 
+COPY_SOURCE = "x-ms-copy-source"
+
+
 def check_supported(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
     """Refuse what would otherwise be ignored: unknown parameters, headers of features that are not here."""
     for name in query:
         if name not in _PARAMETERS:
             raise StorageError("UnsupportedQueryParameter", f"{name} is not supported here")
-    for name in _UNSUPPORTED_HEADERS:
+    whole = not query.get("comp") and "x-ms-blob-type" not in headers  # Copy Blob, not Put Block or Put Blob From URL
+    elsewhere = () if whole else (COPY_SOURCE,)
+    for name in (*_UNSUPPORTED_HEADERS, *elsewhere):
         if name in headers:
             raise StorageError("UnsupportedHeader", f"{name} is not supported here")
 

@@ -8,6 +8,7 @@ deletes containers and signs URLs, behind the account's shared key. Needs
 import asyncio
 import base64
 import hashlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
@@ -208,6 +209,8 @@ async def get_metadata(call: Call) -> Response:
 
 
 async def put_blob(call: Call) -> Response:
+    if requests.COPY_SOURCE in call.headers:
+        return await _copy_blob(call)
     call.grant.demand("c", "w")
     kind = call.headers.get("x-ms-blob-type", "")
     if not kind:
@@ -223,6 +226,21 @@ async def put_blob(call: Call) -> Response:
     content = _whole_body(call)
     blob = await call.storage.write(call.container, call.blob, content, said, call.check(), call.grant.fence)
     return call.reply(201, {**answers.written(blob), "Content-MD5": blob.properties.content_md5})
+
+
+async def _copy_blob(call: Call) -> Response:
+    """Copy Blob, done when it is answered. File systems over a container rename by it."""
+    call.grant.demand("w")
+    source = call.containers.own(call.headers[requests.COPY_SOURCE])
+    if source is None or source[0] != call.container:
+        raise StorageError("CannotVerifyCopySource", "the source is a blob of this container, by a URL signed here")
+    if call.grant.fence or requests.conditions(call.headers) != requests.Conditions():
+        raise StorageError("UnsupportedHeader", "a copy with conditions, or for an attempt of a task")
+    source[2].demand("r")
+    if requests.metadata(call.headers):
+        raise StorageError("UnsupportedHeader", "a copy has the metadata of its source")
+    blob = await call.storage.copy(call.container, source[1], call.blob)
+    return call.reply(202, {**answers.written(blob), "x-ms-copy-id": str(uuid.uuid4()), "x-ms-copy-status": "success"})
 
 
 async def put_block(call: Call) -> Response:

@@ -56,6 +56,20 @@ def test_odd_names_round_trip_through_the_list(box, odd):
     assert names(box) == []
 
 
+def test_a_blob_is_copied_within_its_container_with_its_metadata(box):
+    box.upload_blob("from/a", b"new", metadata={"key": "value"})
+    box.upload_blob("to", b"old")
+    source = box.get_blob_client("from/a").url
+    copied = box.get_blob_client("to")
+    assert copied.start_copy_from_url(source)["copy_status"] == "success"
+    assert copied.download_blob().readall() == b"new"
+    assert copied.get_blob_properties().metadata == {"key": "value"}
+    assert box.download_blob("from/a").readall() == b"new"
+    with pytest.raises(HttpResponseError) as refusal:
+        copied.start_copy_from_url(source.replace("from", "none"))
+    assert refusal.value.status_code == 404
+
+
 def test_an_empty_file_goes_up_and_comes_back(box):
     box.upload_blob("empty", b"")
     assert box.download_blob("empty").readall() == b""

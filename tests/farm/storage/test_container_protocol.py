@@ -138,6 +138,7 @@ def test_a_wrong_md5_stores_nothing(wire):
         ("PUT", "b", "", {}, 400, "MissingRequiredHeader"),
         ("PUT", "b", "", {"x-ms-blob-type": "PageBlob"}, 400, "InvalidHeaderValue"),
         ("PUT", "b", "", BLOB | {"x-ms-copy-source": "http://x/y"}, 400, "UnsupportedHeader"),
+        ("PUT", "b", "", {"x-ms-copy-source": "http://x/y"}, 404, "CannotVerifyCopySource"),
         ("PUT", "b", "", BLOB | {"x-ms-lease-id": "x"}, 400, "UnsupportedHeader"),
         ("PUT", "b", "", BLOB | {"x-ms-meta-a-b": "x"}, 400, "InvalidMetadata"),
         ("PUT", "b", "", BLOB | {"x-ms-meta-": "x"}, 400, "EmptyMetadataKey"),

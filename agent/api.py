@@ -69,6 +69,15 @@ class Api:
         job, task, attempt = key
         self._post("/nodefarm/v1/node/publish", {"job": job, "task": task, "attempt": attempt}, stop)
 
+    def mounts(self) -> list[dict[str, Any]]:
+        """The file systems of the pool (orchestrator/storage/mounts.py says what each entry holds).
+
+        Raises:
+            GiveBack: the API stays away.
+        """
+        found: list[dict[str, Any]] = self._post("/nodefarm/v1/node/mounts", {}, threading.Event()).json()["value"]
+        return found
+
     def account_secrets(self) -> list[dict[str, Any]]:
         """Passwords and private keys of the pool's user accounts: name, password, sshPrivateKey.
 

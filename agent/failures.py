@@ -31,6 +31,7 @@ CODES = {
     "FileUploadContainerNotFound": (USER, "One of the specified Azure container(s) was not found"),
     "FileUploadAccessDenied": (USER, "Access to one of the specified Azure container(s) was denied"),
     "FileUploadMiscError": (USER, "A miscellaneous error was encountered while uploading one of the output files"),
+    "MountConfigurationError": (USER, "A file system of the pool cannot be mounted on the node"),
     "Unknown": (SERVER, "An unknown error was encountered"),
 }
 

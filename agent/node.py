@@ -22,6 +22,7 @@ from agent.environment import node_variables
 from agent.files import Files
 from agent.job_tasks import JobTasks
 from agent.link import Link, Superseded
+from agent.mounts import Mounts
 from agent.pulse import Pulse
 from agent.resources import Resources
 from agent.retention import Retention
@@ -64,10 +65,14 @@ class Node:
         )  # fmt: skip
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
+        self._mounts = Mounts(boot, settings, directories, self._api)
+        if boot.mounts:
+            self._runner.settled = self._mounts.settled
         self._pulse = Pulse(boot, self._runner.core.running, self._usage.used, Resources(boot.driver).totals)
         self._startup = Startup(
             boot, settings, directories, self._accounts, self._commands, self._containers, self._door,
-            self._transfer, self._runner, self._report, (self._system.install_accounts, self._install_certificates),
+            self._transfer, self._runner, self._report,
+            (self._system.install_accounts, self._install_certificates, self._mounts.mount),
         )  # fmt: skip
         self._handlers = {
             "run": self._runner.run, "recall": self._runner.recall, "kill": self._runner.kill, "clean": self._clean,
@@ -127,6 +132,7 @@ class Node:
     async def _close(self) -> None:
         if self._containers is not None:
             await self._containers.close()
+        await self._mounts.close()
         await asyncio.to_thread(self._system.close)
         await self._commands.close()
         await self._transfer.close()

@@ -105,6 +105,7 @@ class Runner:
         self.core = Core(slots)
         self.variables = variables
         self.silent = False
+        self.settled: Callable[[], Coroutine[Any, Any, None]] | None = None  # waited for when a command has ended
         self._prepare_job: Callable[[Job], None] = lambda job: None
         self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
@@ -348,6 +349,17 @@ class Runner:
             done()
 
     def _ended(self, key: Key, outcome: Outcome) -> None:
+        if self.settled is not None and isinstance(outcome, End):
+            self._spawn(self._settle(key, outcome))
+        else:
+            self._over(key, outcome)
+
+    async def _settle(self, key: Key, outcome: Outcome) -> None:
+        assert self.settled is not None
+        await self.settled()
+        self._over(key, outcome)
+
+    def _over(self, key: Key, outcome: Outcome) -> None:
         if key not in self.core.attempts:
             return
         if isinstance(outcome, End):

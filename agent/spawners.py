@@ -45,7 +45,7 @@ class Spawner:
         self._account = account
         self._file_size, self._own_system = file_size, own_system
         self._handlers, self._mark = handlers, mark
-        self._namespaced = account.uid is not None and confinement.may_isolate()
+        self._namespaced = account.uid is not None and not own_system and confinement.may_isolate()
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
         self._unsent: deque[tuple[bytes, list[int]]] = deque()

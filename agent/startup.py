@@ -1,4 +1,4 @@
-"""What makes a node ready: accounts, certificates, images, packages, the start task (spec/behaviour.md, 6, 18, 19)."""
+"""What makes a node ready: accounts, certificates, mounts, images, packages, start task (spec/behaviour.md, 6, 18)."""
 
 import asyncio
 import json

@@ -114,8 +114,12 @@ def free_of(path: str) -> int:
 
 
 def size_of(path: str, skip: frozenset[str] | set[str] = frozenset(), pause_s: float = 0.0) -> int:
-    """Bytes allocated below a directory; what vanishes meanwhile counts nothing, links are not followed."""
+    """Bytes allocated below a directory; what vanishes meanwhile counts nothing, links are not followed.
+
+    What is mounted below it takes no room there, and is left alone.
+    """
     total = 0
+    device = None
     front = [path]
     while front:
         here = front.pop()
@@ -124,7 +128,11 @@ def size_of(path: str, skip: frozenset[str] | set[str] = frozenset(), pause_s: f
         try:
             with os.scandir(here) as entries:
                 for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    status = entry.stat(follow_symlinks=False)
+                    device = device or status.st_dev
+                    if status.st_dev != device:
+                        continue
+                    total += status.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         front.append(entry.path)
         except OSError:

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     catalogue: Path | None = None
     secret_file: Path | None = None  # default: data_dir/secret; seals secrets, signs tokens and URLs
 
+    blob_endpoint: str = "https://{account}.blob.core.windows.net"  # Blob service of accounts that pools mount from
+
     heartbeat: float = 2.0
     lost_after: float = 10.0  # a node without a heartbeat for this long is lost
     patience: float = 30.0  # a task passed over for this long reserves a node

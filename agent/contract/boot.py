@@ -70,6 +70,7 @@ class Boot:
     network: dict[str, Any] | None = None  # an Around; None: the node has no firewall of its own
     broker_url: str = ""  # of this host's broker of task containers; empty: there is none
     containers: bool = False  # the pool has a containerConfiguration
+    mounts: list[str] = field(default_factory=list)  # kinds of file systems that the pool mounts: blob, nfs, cifs
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot
 
     def write(self, path: Path) -> None:

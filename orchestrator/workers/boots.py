@@ -8,6 +8,7 @@ from orchestrator.domain.catalogue import CatalogueError
 from orchestrator.domain.facts import Node, Pool
 from orchestrator.domain.tokens import node_token
 from orchestrator.drivers.base import DriverError, Machine
+from orchestrator.storage.mounts import kinds
 from orchestrator.workers.context import Context
 
 
@@ -29,6 +30,7 @@ def boot_of(
         token=node_token(context.secret, store.account, node.number, boot),
         broker_url=settings.broker_url,
         containers="containerConfiguration" in pool.body["virtualMachineConfiguration"],
+        mounts=kinds(pool.body),
         root="",
         ip="",
         slots=node.slots,

@@ -21,6 +21,7 @@ from orchestrator.domain.errors import Refused
 from orchestrator.domain.facts import Certificate, Node
 from orchestrator.domain.tokens import read_node_token, task_token
 from orchestrator.storage import transfers
+from orchestrator.storage.mounts import resolve_mounts
 
 router = APIRouter(prefix="/nodefarm/v1/node", tags=["node traffic"])
 
@@ -34,6 +35,16 @@ async def resolve_transfers(request: Request) -> Response:
     tokens = partial(task_token, farm.secret, farm.settings.account)
     answer = await transfers.resolve(farm.store, farm.vault, farm.storage, node, body, tokens)
     return Response(bodies.dump(answer), 200, media_type=JSON)
+
+
+@router.post("/mounts", include_in_schema=False)
+async def resolve_node_mounts(request: Request) -> Response:
+    """What the node needs to mount the file systems of its pool, with URLs signed now."""
+    node = await caller(request)
+    farm: Farm = request.app.state.farm
+    pool, keys = await farm.store.pools.by_number(node.pool), await farm.store.accounts.keys()
+    found = resolve_mounts(pool.body if pool else {}, farm.vault, farm.storage, keys, farm.settings.blob_endpoint)
+    return Response(bodies.dump({"value": found}), 200, media_type=JSON)
 
 
 @router.post("/publish", include_in_schema=False)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Required
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.wire import autoscale, certificates, containers, networks
+from orchestrator.api.wire import autoscale, certificates, containers, mounts, networks
 from orchestrator.api.wire.errors import Path, dotted, invalid, missing
 from orchestrator.api.wire.parts import (
     STRICT,
@@ -123,6 +123,7 @@ class PoolSpecification(TypedDict, total=False):
     metadata: list[MetadataItem]
     targetNodeCommunicationMode: one_of("default", "classic", "simplified")
     upgradePolicy: UpgradePolicy
+    mountConfiguration: mounts.Mounts
 
 
 @with_config(STRICT)
@@ -186,6 +187,7 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     _check_image(pool["virtualMachineConfiguration"], rules)
     check_resize_timeout(pool, rules)
     networks.check(pool)
+    mounts.check(pool)
     _check_accounts(pool.get("userAccounts", []))
     pool = ADD_DEFAULTS | pool
     pool["taskSchedulingPolicy"] = {"nodeFillType": "spread"} | pool.get("taskSchedulingPolicy", {})

@@ -19,6 +19,7 @@ from orchestrator.drivers.base import (
     ISOLATION,
     LIMITS,
     LOG_BYTES,
+    MOUNTS,
     SSH,
     USERS,
     DriverError,
@@ -48,7 +49,7 @@ class DockerDriver:
     """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
 
     name = "docker"
-    able = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, GPUS})
+    able = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, GPUS, MOUNTS})
 
     def __init__(self, names: Names, options: Options) -> None:
         self.capabilities = self.able | {CONTAINERS} if options.containers else self.able
@@ -99,7 +100,8 @@ class DockerDriver:
             return {"container.log": self._nodes.logs(found[0].id)[-LOG_BYTES:]} if found else {}
 
     def surroundings(self) -> Surroundings:
-        return Surroundings(tuple(sorted(self._host.networks())), self._host.addresses())
+        images = tuple(self._images.labelled())
+        return Surroundings(tuple(sorted(self._host.networks())), self._host.addresses(), images)
 
     def capacity(self) -> Room:
         with translated(FAILED, "asking for the host's size"):
@@ -204,7 +206,14 @@ class DockerDriver:
         network = self._network(node)
         mac = hardware_address(node.pool, node.node) if node.subnet else ""
         return Made(
-            image, self._agent.ensure(), network, machine.size, tuple(self._options.command), ports.label(node), mac
+            image,
+            self._agent.ensure(),
+            network,
+            machine.size,
+            tuple(self._options.command),
+            ports.label(node),
+            mac,
+            tuple(node.mounts),
         )
 
     def _network(self, node: Boot) -> str:

@@ -65,6 +65,7 @@ class Made:
     command: tuple[str, ...]
     ports: str = ""  # of the host, that are published (ports.label)
     mac: str = ""  # of the network card; empty: Docker's choice
+    mounts: tuple[str, ...] = ()  # kinds of file systems that its agent mounts
 
     @property
     def digest(self) -> str:
@@ -105,7 +106,7 @@ class Nodes:
             mounts=mounts,
             network_mode=made.network,
             port_bindings=ports.bindings(boot),
-            **host_config(made.size, self._host_cores),
+            **host_config(made.size, self._host_cores, made.mounts),
         )
         name = self._names.container(boot.node, boot.boot)
         return str(self._client.create_container_from_config(self._config(boot, made, config), name)["Id"])

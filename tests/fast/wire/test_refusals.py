@@ -27,7 +27,6 @@ def machine(**members):
 
 UNBUILT = [
     ("pool_patch", {"networkConfiguration": {"subnetId": "x"}}, "networkConfiguration"),
-    ("pool_add", small_pool(mountConfiguration=[{}]), "mountConfiguration"),
     (
         "pool_add",
         small_pool(taskSchedulingPolicy={"nodeFillType": "pack", "jobDefaultOrder": "creationtime"}),

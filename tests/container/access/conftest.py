@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from farm_support import wait_until
 from probing import PoolNodes
 
+from tests.certificates import Made, made
+
 NOBODY = "192.0.2.1"
 
 
@@ -51,8 +53,19 @@ def redis(shared_docker: DockerFarm) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="session")
-def pools(shared_docker: DockerFarm, private_key: str) -> dict[str, PoolNodes]:
+def certificate(shared_docker: DockerFarm) -> Made:
+    """Of the account; the pool `apart` shows it to remote users."""
+    one = made("remote users")
+    body = {"thumbprint": one.thumbprint, "thumbprintAlgorithm": "sha1", "data": one.pfx, "certificateFormat": "pfx"}
+    answer = shared_docker.farm.raw("POST", "/certificates", body)
+    assert answer.status_code == 201, answer.text
+    return one
+
+
+@pytest.fixture(scope="session")
+def pools(shared_docker: DockerFarm, private_key: str, certificate: Made) -> dict[str, PoolNodes]:
     farm = shared_docker.farm
+    shown = {"thumbprint": certificate.thumbprint, "thumbprintAlgorithm": "sha1", "visibility": ["remoteuser"]}
     web = a_nat("web", 8080, 61_000, a_rule("allow", NOBODY, 150), a_rule("deny", "127.0.0.0/8", 200))
     api = a_nat("api", 8081, 61_100, a_rule("allow", "127.0.0.1", 150), a_rule("deny", "*", 200))
     key = {"linuxUserConfiguration": {"uid": 4242, "gid": 4242, "sshPrivateKey": private_key}}
@@ -61,7 +74,7 @@ def pools(shared_docker: DockerFarm, private_key: str) -> dict[str, PoolNodes]:
         {"name": "boss", "password": "of-boss", "elevationLevel": "admin"},
     ]
     wanted = {
-        "apart": (2, {"networkConfiguration": inbound(web, api)}),
+        "apart": (2, {"networkConfiguration": inbound(web, api), "certificateReferences": [shown]}),
         "together": (
             2,
             {

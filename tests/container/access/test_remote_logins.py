@@ -8,6 +8,8 @@ from farm_support import wait_until
 from paramiko.ssh_exception import AuthenticationException
 from probing import PoolNodes, said
 
+from tests.certificates import Made
+
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
 
 IMAGES = ["apart", "bullseye", "busybox"]
@@ -31,6 +33,19 @@ def test_a_user_logs_in_with_a_password_whatever_the_image(pools: dict[str, Pool
             assert files.stat("note").st_size == 4
     with pytest.raises(AuthenticationException):
         pools[pool].login("ann", password="wrong")
+
+
+def test_remote_users_find_their_certificates_at_home_and_tasks_do_not(
+    pools: dict[str, PoolNodes], certificate: Made
+) -> None:
+    apart = pools["apart"]
+    apart.user("cera", password="p")
+
+    name = f"sha1-{certificate.thumbprint}.pfx"
+    with apart.login("cera", password="p") as session:
+        seen = said(session, f"cd certs && stat -c '%n %a %U' . * && base64 -w0 {name}").splitlines()
+    assert seen == [". 700 cera", f"{name} 600 cera", f"{name}.pw 600 cera", certificate.pfx]
+    assert apart.run("/bin/sh -c 'ls $AZ_BATCH_CERTIFICATES_DIR'") == ""
 
 
 @pytest.mark.parametrize("pool", IMAGES)

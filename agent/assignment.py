@@ -66,6 +66,11 @@ class Work:
     container: bool = False  # it has containerSettings; `words` may be empty then: the image's own command
     gang: Gang | None = None  # it is one instance of a multi-instance task
 
+    @property
+    def plain(self) -> bool:
+        """There is nothing to do for it but to run its command in an empty directory."""
+        return not (self.has_inputs or self.has_outputs or self.container) and self.gang is None
+
 
 class Unreadable(Exception):
     """The task cannot be run as it is; carries the Failure."""

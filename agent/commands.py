@@ -40,8 +40,12 @@ class Commands:
         self._done: dict[int, Callable[[Outcome], None]] = {}
         self._of: dict[int, Spawner] = {}
         self._ids = itertools.count(1)
-        self._handlers = Handlers(self._exited, self._failed, self._lost, self._cleared)
+        self.in_line: set[int] = set()  # commands that are not known to have started
+        self._taken_back: tuple[set[Spawner], Callable[[], None]] | None = None
         self._clearing: dict[int, tuple[Spawner, Callable[[], None]]] = {}
+        self._handlers = Handlers(
+            self._exited, self._failed, self.in_line.discard, self._back, self._lost, self._cleared
+        )
 
     def start(
         self,
@@ -50,17 +54,17 @@ class Commands:
         environment: dict[str, str],
         directory: str,
         done: Callable[[Outcome], None],
-        keep: int = 0,
+        flags: int = 0,
     ) -> int:
         """Start a command and call `done` once, later, with its outcome. Answers an id for `kill` and `clear`.
 
         Args:
-            keep: flags of spawner.py, KEEP and MORE.
+            flags: of spawner.py: KEEP, MORE, HANDS_ON.
         """
         id = next(self._ids)
         try:
             spawner = self._spawner(account)
-            spawner.run(id, words, environment, directory, keep)
+            spawner.run(id, words, environment, directory, flags)
         except OSError as error:  # no process to be had, say: the node's trouble, not the task's
             asyncio.get_running_loop().call_soon(done, Lost(f"no process for this user: {error}"))
             return id
@@ -71,6 +75,40 @@ class Commands:
         self._done[id] = done
         self._of[id] = spawner
         return id
+
+    def line_up(
+        self,
+        account: Account,
+        words: list[str],
+        environment: dict[str, str],
+        directory: str,
+        done: Callable[[Outcome], None],
+    ) -> int:
+        """As `start`, but the command, which hands on, waits until another hands on to it, or for `go`.
+
+        Raises:
+            OSError, UnicodeEncodeError: it cannot wait; whoever starts it finds out why.
+        """
+        id = next(self._ids)
+        spawner = self._spawner(account)
+        spawner.line_up(id, words, environment, directory)
+        self._done[id], self._of[id] = done, spawner
+        self.in_line.add(id)
+        return id
+
+    def go(self, id: int) -> None:
+        """Start a command of the line, if nobody has handed on to it."""
+        if id in self.in_line:
+            self.in_line.discard(id)
+            self._of[id].go(id)
+
+    def take_back(self, then: Callable[[], None]) -> None:
+        """Empty the line, and call `then` when it is known what had started; of the rest nobody hears again."""
+        assert self._taken_back is None
+        self._taken_back = {self._of[id] for id in self.in_line}, then
+        for spawner in list(self._taken_back[0]):
+            spawner.take_back()
+        self._look_whether_back()
 
     def warm(self, account: Account) -> None:
         """Start a user's spawner before it is needed, so that the first task need not wait for it."""
@@ -128,6 +166,24 @@ class Commands:
     def _failed(self, id: int, code: str, message: str) -> None:
         self._tell(id, Lost(message) if code == "back" else failure(PRE, code, message))
 
+    def _back(self, spawner: Spawner, ids: list[int]) -> None:
+        for id in ids:
+            self.in_line.discard(id)
+            self._of.pop(id, None)
+            self._done.pop(id, None)
+        self._answered(spawner)
+
+    def _answered(self, spawner: Spawner) -> None:
+        if self._taken_back is not None:
+            self._taken_back[0].discard(spawner)
+            self._look_whether_back()
+
+    def _look_whether_back(self) -> None:
+        if self._taken_back is not None and not self._taken_back[0]:
+            _, then = self._taken_back
+            self._taken_back = None
+            then()
+
     def _lost(self, spawner: Spawner) -> None:
         _log.error("a spawner ended", extra={"uid": spawner.uid, "commands": len(spawner.running)})
         if self._spawners.get(spawner.uid) is spawner:
@@ -136,11 +192,13 @@ class Commands:
             self._cleared(id)
         for id in sorted(spawner.running):
             self._tell(id, Lost("the process that ran this user's tasks ended"))
+        self._answered(spawner)
 
     def _cleared(self, id: int) -> None:
         self._clearing.pop(id)[1]()
 
     def _tell(self, id: int, outcome: Outcome) -> None:
+        self.in_line.discard(id)
         self._of.pop(id, None)
         done = self._done.pop(id, None)
         if done is not None:

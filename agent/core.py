@@ -6,6 +6,7 @@ Nothing here waits, reads a clock or touches the system: `now` is handed in
 (monotonic seconds) and effects are performed by runner.py.
 """
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -94,12 +95,14 @@ class End(NamedTuple):
     """How the command ended. `stats` as in contract/messages.py; `signal` 0 when it exited.
 
     `memory_limit`: bytes that the node has, when the kernel killed the command because they were used up.
+    `at`: when it ended, monotonic seconds; 0: now.
     """
 
     exit: int
     stats: list[int]
     signal: int = 0
     memory_limit: int = 0
+    at: float = 0.0
 
 
 class Reason(NamedTuple):
@@ -143,6 +146,7 @@ class Core:
     def __init__(self, slots: int = 1) -> None:
         self.attempts: dict[Key, Attempt] = {}
         self.line: dict[Key, Attempt] = {}  # those that wait for slots, in order
+        self._busy: dict[Key, Attempt] = {}  # those that have slots
         self._free = slots
         self._current: dict[tuple[int, int], Key] = {}
 
@@ -179,6 +183,19 @@ class Core:
     def waiting_since(self) -> float | None:
         """When the first of those that wait for slots came; None: none waits."""
         return next(iter(self.line.values())).since if self.line else None
+
+    def followers(self, most: int) -> list[Key]:
+        """The first of the line, as far as each begins exactly when a command ends that runs now or is among them.
+
+        That is so where all take equal slots and need nothing but their command; and all have one user.
+        """
+        if not self.line or not self._busy:
+            return []
+        first = next(iter(self._busy.values()))
+        if not all(attempt.phase == RUNNING and _alike(attempt, first) for attempt in self._busy.values()):
+            return []
+        alike = itertools.takewhile(lambda entry: _alike(entry[1], first), self.line.items())
+        return [key for key, _ in itertools.islice(alike, most)]
 
     def prepared(self, key: Key) -> list[tuple]:
         """Inputs are there."""
@@ -292,6 +309,7 @@ class Core:
             assert (attempt.phase == WAITING) == (waits or key in self.line), (key, attempt)
         for key in self._current.values():
             assert key in self.attempts
+        assert self._busy == {key: attempt for key, attempt in self.attempts.items() if attempt.phase != WAITING}
         assert not self.line or next(iter(self.line.values())).slots > self._free, "a slot is free and somebody waits"
 
     def _begin(self, key: Key, now: float) -> list[tuple]:
@@ -299,6 +317,7 @@ class Core:
         self._move(key, "begun")
         self._free -= attempt.slots
         attempt.since = now
+        self._busy[key] = attempt
         effects: list[tuple] = [Begun(key)] if attempt.ahead else []
         if attempt.work.has_inputs:
             return [*effects, Prepare(key)]
@@ -349,6 +368,7 @@ class Core:
         """The attempt is not here any more; one that waited for its end gets in line."""
         del self.attempts[key]
         self.line.pop(key, None)
+        self._busy.pop(key, None)
         task = key[:2]
         if self._current[task] == key:
             del self._current[task]
@@ -377,6 +397,10 @@ class Core:
         if phase is None:
             raise Impossible(f"{key} in {attempt.phase}: {' '.join(attempt.story)}")
         attempt.phase = phase
+
+
+def _alike(one: Attempt, other: Attempt) -> bool:
+    return one.slots == other.slots and one.work.plain and one.work.identity == other.work.identity
 
 
 SIGXFSZ = 25

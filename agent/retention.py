@@ -58,6 +58,10 @@ class Retention:
         """An attempt uses this directory from now on."""
         self._live.add(directory)
 
+    def dropped(self, directory: str) -> None:
+        """An attempt that was to use this directory did not begin; the directory has gone."""
+        self._live.discard(directory)
+
     def finished(self, work: Work, directory: str) -> None:
         """An attempt is over; its directory is kept for its retention time. Hot path: only remembers."""
         self._live.discard(directory)

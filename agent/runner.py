@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from agent import core, gangs
@@ -23,13 +24,16 @@ from agent.failures import PRE, Failed, Failure, failure
 from agent.memory import Memory
 from agent.resources import cores
 from agent.settings import Settings
-from agent.spawner import KEEP, MORE
+from agent.spawner import HANDS_ON, KEEP, MORE
 from agent.spawners import AT_ONCE, GENTLE
 
 _log = logging.getLogger(__name__)
 _JOBS_REMEMBERED = 1000
 _COMMANDS = (core.RUNNING, core.COORDINATING)
 """Phases in which a command runs."""
+
+_LINE = 16
+"""Commands that a spawner is given ahead of their slots; each has its directory made."""
 
 
 class Transfers(Protocol):
@@ -52,6 +56,8 @@ class Keeper(Protocol):
     """What the runner needs of retention.py."""
 
     def started(self, directory: str) -> None: ...
+
+    def dropped(self, directory: str) -> None: ...
 
     def finished(self, work: Work, directory: str) -> None: ...
 
@@ -118,6 +124,7 @@ class Runner:
         self._jobs: dict[int, tuple[str, Job]] = {}
         self._places: dict[Key, Place] = {}
         self._memory = Memory()
+        self._doubts: list[Callable[[], None]] = []  # what waits for certainty about the line
         self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
         self._background: set[asyncio.Task] = set()
         self._perform_one = {
@@ -142,6 +149,7 @@ class Runner:
         self._low_water = len(self.core.line) // 2
         if self.core.line and self._line_timer is None:
             self._watch_line(self._settings.line_patience_s)
+        self._line_up()
 
     def gang(self, message: dict[str, Any]) -> None:
         """A `gang` message."""
@@ -154,17 +162,15 @@ class Runner:
 
     def recall(self, _: dict[str, Any]) -> None:
         """A `recall` message: give back what was given ahead and has not begun."""
-        self._give_back(late=False)
+        self._certain(lambda: self._give_back(late=False))
 
     def kill(self, message: dict[str, Any]) -> None:
         """A `kill` message."""
-        for *key, why in message["tasks"]:
-            self._perform(self.core.kill(tuple(key), Reason(why, ""), time.monotonic()))
+        self._certain(lambda: self._kill(message["tasks"]))
 
     def kill_all(self, words: str) -> None:
         """Give every attempt back."""
-        self._give_back(late=False)
-        self._perform(self.core.kill_all(Reason("back", words), time.monotonic()))
+        self._certain(lambda: self._kill_all(words))
 
     def disk_full(self, key: Key, words: str) -> None:
         """End an attempt that filled the disk."""
@@ -203,7 +209,15 @@ class Runner:
         if left > 0:
             self._watch_line(left)
         else:
-            self._give_back(late=True)
+            self._certain(lambda: self._give_back(late=True))
+
+    def _kill(self, tasks: list[list]) -> None:
+        for *key, why in tasks:
+            self._perform(self.core.kill(tuple(key), Reason(why, ""), time.monotonic()))
+
+    def _kill_all(self, words: str) -> None:
+        self._give_back(late=False)
+        self._perform(self.core.kill_all(Reason("back", words), time.monotonic()))
 
     def _give_back(self, late: bool) -> None:
         unstarted, effects = self.core.returned(_now())
@@ -287,17 +301,17 @@ class Runner:
             words = "the pool has no containerConfiguration" if work.container else "the pool takes tasks in containers"
             self._perform(self.core.failed(key, failure(PRE, "ContainerPoolNotSupported", words), _now()))
             return
-        self._start(key, work, place)
+        if place.command and not place.started:
+            self._commands.go(place.command)
+            place.started = True
+        else:
+            self._start(key, work, place)
         if work.wall_s is not None and not place.timers:  # it counts from the first of an instance's two commands
             self._later(place, work.wall_s, self._overdue, key)
 
     def _start(self, key: Key, work: Work, place: Place) -> None:
         environment = self._environment(work, place)
-        ended = self._ended if work.gang is None else self._instance_ended
-
-        def done(outcome: Outcome) -> None:
-            ended(key, outcome)
-
+        done = partial(self._ended if work.gang is None else self._instance_ended, key)
         if work.gang is not None:
             coordinating = self.core.coordinating(key)
             place.runs = self._commands
@@ -307,7 +321,9 @@ class Runner:
             place.kept = place.command if coordinating else place.kept
         elif self._containers is None:
             place.runs = self._commands
-            place.command = self._commands.start(place.account, work.words, environment, place.directory, done)
+            place.command = self._commands.start(
+                place.account, work.words, environment, place.directory, done, HANDS_ON if work.plain else 0
+            )
         else:
             place.runs = self._containers
             attempt = dict(zip(("job", "task", "attempt"), key, strict=True))
@@ -360,14 +376,66 @@ class Runner:
         self._over(key, outcome)
 
     def _over(self, key: Key, outcome: Outcome) -> None:
-        if key not in self.core.attempts:
+        attempt = self.core.attempts.get(key)
+        if attempt is None:
             return
-        if isinstance(outcome, End):
-            self._perform(self.core.exited(key, self._with_memory(key, outcome), _now()))
+        if attempt.phase == core.WAITING:  # it was in line, and the spawner is no more
+            self._perform(self.core.kill(key, Reason("back", getattr(outcome, "why", "")), _now()))
+        elif isinstance(outcome, End):
+            self._perform(self.core.exited(key, self._with_memory(key, outcome), outcome.at or _now()))
         elif isinstance(outcome, Lost):
             self._perform(self.core.lost(key, outcome.why, _now()))
         else:
             self._perform(self.core.failed(key, outcome, _now()))
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """Give the spawner commands that will follow those that run, so that it need not wait for us in between."""
+        if not self.core.line or len(self._commands.in_line) > _LINE // 2 or self._doubts:
+            return
+        if self._containers is not None or self.settled is not None:
+            return  # an end is not yet the end: somebody has to act first
+        for key in self.core.followers(_LINE):
+            if key not in self._places and not self._line_one_up(key):
+                return
+
+    def _line_one_up(self, key: Key) -> bool:
+        work = self.core.attempts[key].work
+        try:
+            account = self._accounts.choose(work.identity)
+            if not account.lasting:
+                self._accounts.release(account)
+                return False
+            place = Place(account, self._directories.task(work, account))
+            place.command = self._commands.line_up(
+                account, work.words, self._environment(work, place), place.directory, partial(self._ended, key)
+            )
+        except (OSError, ValueError, NoAccount, TaskUsersBusy):
+            return False  # it is found again, and told, when the task has its slot
+        place.runs = self._commands
+        self._places[key] = place
+        self._keeper.started(place.directory)
+        return True
+
+    def _certain(self, act: Callable[[], None]) -> None:
+        """Do what depends on which tasks have begun: once nothing is in line that a spawner may start meanwhile."""
+        if not self._doubts and not self._commands.in_line:
+            act()
+            return
+        self._doubts.append(act)
+        if len(self._doubts) == 1:
+            self._commands.take_back(self._line_is_back)
+
+    def _line_is_back(self) -> None:
+        """What is still in line is in nobody's hands but ours."""
+        for key in [key for key, place in self._places.items() if place.command and not place.started]:
+            place = self._places.pop(key)
+            self._directories.discard(place.directory)
+            self._keeper.dropped(place.directory)
+        doubts, self._doubts = self._doubts, []
+        for act in doubts:
+            act()
+        self._line_up()
 
     def _with_memory(self, key: Key, end: End) -> End:
         """What the kernel killed for want of memory; only failed commands are worth a look."""
@@ -456,6 +524,8 @@ class Runner:
         if place is None:
             return
         self._cancel_timers(place)
+        if place.command and not place.started:
+            self._commands.kill(place.command)  # still in line
         self._keeper.finished(effect.work, gangs.shared(effect.work.gang, place.directory))
         self._meter.finished(place.directory, effect.blocks_written)
         if not place.account.lasting:

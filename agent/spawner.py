@@ -8,17 +8,24 @@ socket closes.
 
 Messages are msgpack arrays on a stream socket:
 
-    agent -> spawner   ["run", id, words, environment, directory, keep]
+    agent -> spawner   ["run", id, words, environment, directory, flags]
+                       ["line", id, words, environment, directory]   wait for the slot of one that hands on
+                       ["go", id]               start it if it still waits
+                       ["back"]                 give back all that wait
                        ["kill", id, signal]     to the whole tree
                        ["clear", id]            end what a command left that was told to keep it
                        ["courier"]              with one socket (courier.py)
     spawner -> agent   ["up", namespaced]
-                       ["fail", id, code, message]
-                       ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops]
-                       ["cleared", id]
+                       ["fail", id, code, message, next]
+                       ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops, ended, next]
+                       ["back", ids]            what waited and will not start
+                       ["cleared", id, ended, 0]
 
-`keep`: flags. KEEP: processes that are left after a successful exit stay (start task, coordination command).
+Flags: KEEP: processes that are left after a successful exit stay (start task, coordination command).
 MORE: what the command writes comes behind what is there.
+HANDS_ON: when the command is over the first in line, if there is one, starts at once; `next` is its id, or 0. So a
+node of short tasks starts the next without waking its agent, which is told of several ends together.
+`ended`: monotonic seconds.
 """
 
 import errno
@@ -47,13 +54,18 @@ _FILES = [
     (os.POSIX_SPAWN_OPEN, 1, "../stdout.txt", _OUT, 0o644),
     (os.POSIX_SPAWN_OPEN, 2, "../stderr.txt", _OUT, 0o644),
 ]
-# What Python ignores, and whoever started the farm (nohup, a shell's `&`); posix_spawn would hand it on.
-KEEP, MORE = 1, 2
+KEEP, MORE, HANDS_ON = 1, 2, 4
 _APPENDED = [(kind, fd, path, flags & ~os.O_TRUNC, mode) for kind, fd, path, flags, mode in _FILES]
+# What Python ignores, and whoever started the farm (nohup, a shell's `&`); posix_spawn would hand it on.
 _RESET = [signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN]
 _NODE_TROUBLE = {errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE}
 _RECEIVE = 1 << 18
 _RECHECK_MS = 50
+_GATHER_S = 0.004
+"""How long ends are gathered while there are commands in line."""
+
+_LOW = 4
+"""Commands in line below which the agent is told at once, so that it can send more."""
 
 
 @dataclass(slots=True)
@@ -64,6 +76,7 @@ class Command:
     pid: int
     started: float
     keep: bool
+    hands_on: bool
     ended: list | None = None
 
 
@@ -85,7 +98,9 @@ class Spawner:
         self._dying: set[int] = set()
         self._kept: dict[int, int] = {}  # tag -> id
         self._settled: set[int] = set()  # children that lead no command and may live: couriers, services
+        self._line: dict[int, tuple] = {}  # commands that wait for others' ends, in order
         self._replies: list[bytes] = []
+        self._send_at = 0.0  # when the replies leave; 0: now
         self._children = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY)
 
     def serve(self) -> None:
@@ -95,13 +110,18 @@ class Spawner:
         poll.register(self._agent, select.POLLIN)
         poll.register(deaths, select.POLLIN)
         while True:
-            for fd, _ in poll.poll(_RECHECK_MS if self._dying else None):
+            for fd, _ in poll.poll(self._patience_ms()):
                 if fd == deaths:
                     os.read(deaths, 4096)
                 elif not self._receive():
                     return
             self._reap()
             self._send()
+
+    def _patience_ms(self) -> int | None:
+        if self._send_at:
+            return max(1, int((self._send_at - time.monotonic()) * 1e3))
+        return _RECHECK_MS if self._dying else None
 
     def end_all(self) -> None:
         """End every descendant: for spawners without a PID namespace, where nobody else does."""
@@ -124,29 +144,53 @@ class Spawner:
         return True
 
     def _send(self) -> None:
-        if self._replies:
+        if self._replies and time.monotonic() >= self._send_at:
             replies, self._replies = b"".join(self._replies), []
+            self._send_at = 0.0
             self._agent.sendall(replies)
 
     def _reply(self, *message: object) -> None:
+        """Tell something that should not wait."""
         self._replies.append(self._packer.pack(message))
+        self._send_at = 0.0
 
-    def _run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: int) -> None:
+    def _line_up(self, id: int, *command: object) -> None:
+        self._line[id] = (id, *command, HANDS_ON)
+
+    def _go(self, id: int) -> None:
+        command = self._line.pop(id, None)
+        if command is not None:
+            self._run(*command)
+
+    def _give_back(self) -> None:
+        line, self._line = self._line, {}
+        self._reply("back", list(line))
+
+    def _next(self, hands_on: bool) -> int:
+        """Who has the slot of a command that is over; 0: nobody."""
+        return next(iter(self._line), 0) if hands_on else 0
+
+    def _run(self, id: int, words: list[str], environment: dict[str, str], directory: str, flags: int) -> None:
         try:
             os.chdir(directory)
             _make("wd")
             os.chdir("wd")
         except OSError as error:
-            return self._reply("fail", id, _directory_code(error), str(error))
+            return self._fail(id, _directory_code(error), str(error), flags)
         self._tag += 1
         processes.tag_children(self._tag)
         try:
-            pid = self._spawn(words, environment, _APPENDED if keep & MORE else _FILES)
+            pid = self._spawn(words, environment, _APPENDED if flags & MORE else _FILES)
         except (OSError, ValueError) as error:
-            return self._reply("fail", id, self._launch_code(words[0], error), _words(words[0], error))
-        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), bool(keep & KEEP))
+            return self._fail(id, self._launch_code(words[0], error), _words(words[0], error), flags)
+        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), bool(flags & KEEP), bool(flags & HANDS_ON))
         self._by_pid[pid] = self._tag
         self._by_id[id] = self._tag
+
+    def _fail(self, id: int, code: str, message: str, flags: int) -> None:
+        following = self._next(bool(flags & HANDS_ON))
+        self._reply("fail", id, code, message, following)
+        self._go(following)
 
     def _spawn(self, words: list[str], environment: dict[str, str], files: list) -> int:
         known = words[0] in self._found
@@ -183,7 +227,10 @@ class Spawner:
     def _kill(self, id: int, signum: int) -> None:
         tag = self._by_id.get(id)
         if tag is None:
+            if self._line.pop(id, None) is not None:
+                self._reply("fail", id, "back", "it was ended before it began", 0)
             return
+        self._by_tag[tag].hands_on = False  # who takes its slot is for the agent to say, which may know it no more
         if signum == signal.SIGKILL:
             self._dying.add(tag)
         processes.kill(processes.tagged({tag}), signum)
@@ -192,9 +239,9 @@ class Spawner:
         """End what a command left as a tree of its own; reported when all of it is gone."""
         tag = next((tag for tag, kept in self._kept.items() if kept == id), None)
         if tag is None:
-            return self._reply("cleared", id)
+            return self._reply("cleared", id, time.monotonic(), 0)
         del self._kept[tag]
-        self._by_tag[tag] = Command(id, 0, time.monotonic(), False, ["cleared", id])
+        self._by_tag[tag] = Command(id, 0, time.monotonic(), False, False, ["cleared", id])
         self._by_id[id] = tag
         self._dying.add(tag)
 
@@ -272,10 +319,19 @@ class Spawner:
     def _report(self, tag: int, command: Command) -> None:
         del self._by_tag[tag]
         del self._by_id[command.id]
-        self._replies.append(self._packer.pack(command.ended))
+        following = self._next(command.hands_on)
+        self._replies.append(self._packer.pack([*(command.ended or ()), time.monotonic(), following]))
+        if not following or len(self._line) <= _LOW:
+            self._send_at = 0.0
+        elif len(self._replies) == 1:
+            self._send_at = time.monotonic() + _GATHER_S
+        self._go(following)
 
 
-_HANDLERS = {"run": "_run", "kill": "_kill", "courier": "_courier", "clear": "_clear"}
+_HANDLERS = {
+    "run": "_run", "line": "_line_up", "go": "_go", "back": "_give_back", "kill": "_kill", "courier": "_courier",
+    "clear": "_clear",
+}  # fmt: skip
 
 
 def _start(program: str, words: list[str], environment: dict[str, str], files: list) -> int:

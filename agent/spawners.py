@@ -29,6 +29,8 @@ class Handlers(NamedTuple):
 
     exited: Callable[[int, End], None]
     failed: Callable[[int, str, str], None]  # code of the service or "back", message
+    begun: Callable[[int], None]  # a command of the line
+    back: Callable[["Spawner", list[int]], None]  # commands of the line that will not start
     lost: Callable[["Spawner"], None]
     cleared: Callable[[int], None]
 
@@ -54,17 +56,32 @@ class Spawner:
         self._batch: list[bytes] = []
         self._start()
 
-    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, keep: int = 0) -> None:
-        """Start a command.
+    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, flags: int = 0) -> None:
+        """Start a command. `flags`: of spawner.py.
 
         Raises:
             UnicodeEncodeError: words or environment hold what no file name or variable can.
         """
-        message = self._packer.pack(("run", id, words, environment, directory, keep))
+        self._soon("run", id, words, environment, directory, flags)
         self.running.add(id)
-        if not self._batch:
-            self._loop.call_soon(self._flush)
-        self._batch.append(message)
+
+    def line_up(self, id: int, words: list[str], environment: dict[str, str], directory: str) -> None:
+        """Start a command, which hands on, when another hands on to it, or by `go`.
+
+        Raises:
+            UnicodeEncodeError: as `run`.
+        """
+        self._soon("line", id, words, environment, directory)
+        self.running.add(id)
+
+    def go(self, id: int) -> None:
+        """Start a command of the line now, if it still waits."""
+        self._soon("go", id)
+
+    def take_back(self) -> None:
+        """Have the whole line given back: `Handlers.back` tells what had not started."""
+        self._flush()
+        self._send(self._packer.pack(("back",)))
 
     def kill(self, id: int, signum: int) -> None:
         """Signal a command's whole process tree; its exit is reported when all of it is gone."""
@@ -130,6 +147,13 @@ class Spawner:
         self._socket.close()
         self._start()
 
+    def _soon(self, *message: object) -> None:
+        """Send with what else this turn of the loop sends."""
+        packed = self._packer.pack(message)
+        if not self._batch:
+            self._loop.call_soon(self._flush)
+        self._batch.append(packed)
+
     def _flush(self) -> None:
         if self._batch and not self.closed:
             batch, self._batch = b"".join(self._batch), []
@@ -173,20 +197,41 @@ class Spawner:
             if kind == "exit":
                 self._exited(*rest)
             elif kind == "fail":
-                self.running.discard(rest[0])
-                self._handlers.failed(*rest)
+                self._failed(*rest)
+            elif kind == "back":
+                self.running.difference_update(rest[0])
+                self._handlers.back(self, rest[0])
             elif kind == "cleared":
-                self._handlers.cleared(*rest)
+                self._handlers.cleared(rest[0])
             else:
                 self._up = True
                 self._write()
 
-    def _exited(self, id: int, status: int, wall: int, user: int, kernel: int, reads: int, writes: int) -> None:
+    def _failed(self, id: int, code: str, message: str, following: int) -> None:
         self.running.discard(id)
+        if following:
+            self._handlers.begun(following)
+        self._handlers.failed(id, code, message)
+
+    def _exited(
+        self,
+        id: int,
+        status: int,
+        wall: int,
+        user: int,
+        kernel: int,
+        reads: int,
+        writes: int,
+        at: float,
+        following: int,
+    ) -> None:
+        self.running.discard(id)
+        if following:
+            self._handlers.begun(following)
         signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + signum if signum else os.WEXITSTATUS(status)
         stats = [wall, user, kernel, reads, writes, reads * _BLOCK, writes * _BLOCK]
-        self._handlers.exited(id, End(code, stats, signum))
+        self._handlers.exited(id, End(code, stats, signum, at=at))
 
     def _gone(self) -> None:
         if self._namespaced and not self._up and self._process.wait() == NO_NAMESPACE:

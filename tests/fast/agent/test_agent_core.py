@@ -1,5 +1,7 @@
 """The node's state machine: examples, and random histories that must keep its invariants."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +163,34 @@ def test_a_kill_that_meets_a_waiting_attempt_ends_it_without_a_run():
 
     assert (item[:4], item[5]) == (["end", 1, 2, 1], None)
     assert not any(isinstance(effect, Launch) for effect in node.exited((1, 1, 1), End(0, STATS), 2.0))
+
+
+def _line(*works, slots=2):
+    node = Core(slots=slots)
+    for each in works:
+        node.assigned(each, 0.0, ahead=True)
+    return node.followers(3)
+
+
+def test_followers_are_the_first_of_the_line_as_far_as_each_needs_only_a_slot_that_a_command_leaves():
+    plain = [work(number) for number in range(1, 8)]
+    admin = {"autoUser": {"elevationLevel": "admin"}}
+
+    assert _line(*plain) == [(1, 3, 1), (1, 4, 1), (1, 5, 1)]
+    assert _line(*plain[:2]) == []
+    assert _line(*plain[:3], work(4, outputs=True), plain[4]) == [(1, 3, 1)]
+    assert _line(*plain[:2], work(3, inputs=True)) == []
+    assert _line(*plain[:3], replace(work(4), identity=admin)) == [(1, 3, 1)]
+    assert _line(plain[0], work(2, outputs=True), plain[2]) == [], "its slot is free when its files are sent"
+    assert _line(plain[0], work(2, inputs=True), plain[2]) == [], "it has a slot and no command yet"
+
+
+def test_a_task_of_another_size_breaks_the_line():
+    node = Core(slots=2)
+    for number, slots in enumerate((1, 1, 1, 2, 1), 1):
+        node.assigned(work(number), 0.0, slots, ahead=True)
+
+    assert node.followers(3) == [(1, 3, 1)]
 
 
 EVENTS = ["assign", "assign", "prepared", "failed", "exited", "uploaded", "kill", "lost", "kill_all", "recall"]

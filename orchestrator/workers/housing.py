@@ -78,7 +78,8 @@ async def look_for_room(context: Context, pool: Pool, plan: Plan, made: list[Nod
     await store.housing.wait(
         pool.number, bool(short_dedicated or short_low or waiting), each if short_dedicated else NOTHING
     )
-    return Shortage(short_dedicated, short_low, coming, _why(pool, each, short_dedicated + short_low, figures))
+    count = short_dedicated + short_low
+    return Shortage(short_dedicated, short_low, coming, _why(pool, each, count, figures) if count else "")
 
 
 def _why(pool: Pool, each: Room, count: int, figures: Figures) -> str:

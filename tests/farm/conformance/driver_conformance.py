@@ -33,6 +33,11 @@ class DriverConformance:
     def test_capabilities_are_known_words(self, bench: Bench) -> None:
         assert bench.driver.capabilities <= CAPABILITIES
 
+    def test_the_host_has_cores_and_memory(self, bench: Bench) -> None:
+        room = bench.driver.capacity()
+
+        assert 1 <= room.cores < 10_000 and 2**28 < room.memory < 2**50
+
     def test_a_created_node_is_listed_with_its_boot_and_pool_and_lives(self, bench: Bench) -> None:
         bench.driver.create(bench.node(3, boot=2), MACHINE)
 

@@ -62,6 +62,25 @@ async def test_a_pool_that_does_not_fit_gets_what_fits_and_an_error_that_says_wh
     assert "of the 6 cores and 1000 GiB of memory that nodes of this farm may take, 0 cores" in error["message"]
 
 
+async def test_a_pool_that_sizes_itself_is_told_at_once_and_tries_again(context):
+    await has_room(context, 4)
+    other = await add_pool(context, "other", 1, vm_size=SIZE)
+    await reconcile(context, other.number)
+    pool = await add_pool(context, "p", 1, vm_size=SIZE, autoScaleFormula="$TargetDedicatedNodes = 2;")
+    fields = {"scale_interval": 900_000_000, "resize_until": 10**16}
+    await context.store.redis.hset(context.store.keys("pool", pool=pool.number), mapping=fields)
+
+    await reconcile(context, pool.number)
+    assert await shown(context, pool) == ("steady", []), "what fits is no error"
+    again = {"target_dedicated": 2, "allocation": "resizing"}
+    await context.store.redis.hset(context.store.keys("pool", pool=pool.number), mapping=again)
+    await reconcile(context, pool.number)
+
+    assert (len(await states(context, pool)), await shown(context, pool)) == (1, ("steady", ["AllocationFailed"]))
+    (error,) = (await context.store.pools.get("p")).resize_errors
+    assert "now; the next evaluation tries again: 1 more node of size farm_2c_4g" in error["message"]
+
+
 async def test_room_that_is_freed_goes_to_the_pool_that_waits_for_it(context):
     await has_room(context, 4)
     first = await add_pool(context, "first", 2, vm_size=SIZE)

@@ -77,6 +77,7 @@ end
 
 function preparing.alive(n, boot)
   return n and n.boot == boot and n.state ~= 'unknown' and n.state ~= 'leavingpool' and n.state ~= 'unusable'
+    and n.state ~= 'preempted'
 end
 
 function preparing.ask_for_release(j, n, limit)

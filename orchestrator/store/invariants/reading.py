@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from orchestrator.store import packing
 from orchestrator.store.keys import TABLE, prefix
 
-PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[1-9]\d*|0", "staging": r"[0-9a-f]{40}"}
+PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[1-9]\d*|0", "staging": r"[0-9a-f]{40}",
+         "interval": r"[0-9]+"}  # fmt: skip
 """What may stand for a parameter in a key's name; the others are numbers."""
 
 PACKED = (

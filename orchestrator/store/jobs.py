@@ -45,7 +45,7 @@ def job_arguments(
         "prep": own["prep"], "rerun": own["rerun"], "release": whole(own["release_us"]),
         "own_ids": json.dumps(own["own_ids"]),
         "manager": _manager(manager) if manager else False, "pool": pool or False,
-        "keep_pool": bool(auto_pool and auto_pool.keep),
+        "keep_pool": bool(auto_pool and auto_pool.keep), "yields": bool(body.get("allowTaskPreemption")),
     }  # fmt: skip
 
 
@@ -122,6 +122,7 @@ class Jobs(Part):
             pool_id=pool_id or job.pool_id, priority=job.priority if priority is None else priority,
             max_parallel=job.max_parallel if max_parallel is None else max_parallel, on_all=on_all,
             max_retry=job.max_retry if max_retry is None else max_retry, wall=wall,
+            yields=bool(body.get("allowTaskPreemption")),
             keep_pool=whole(keep_pool if keep_pool is None else int(keep_pool)),
         )  # fmt: skip
         return await self.get(id)

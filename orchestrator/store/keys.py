@@ -92,6 +92,7 @@ TABLE: dict[str, Key] = {
     "queue_open": Key("queue:{queue}:open", "zset", "nodes that may be given tasks, by free slots", "queue"),
     "queue_ahead": Key("queue:{queue}:ahead", "zset", "nodes where attempts wait, by their slots", "queue"),
     "queue_picky": Key("queue:{queue}:picky", "set", "jobs J that may not use every node", "queue"),
+    "queue_yielding": Key("queue:{queue}:yielding", "set", "jobs J whose tasks give way to higher priorities", "queue"),
     "job_ids": Key("job_ids", "hash", "lower-case id -> J", "job"),
     "jobs": Key("jobs", "zset", "J by number", "job"),
     "job": Key("job:{job}", "hash", "facts and body", "job"),

@@ -1,5 +1,6 @@
 """The ready index holds exactly the ready tasks, and queues exactly the classes of jobs that offer."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -25,6 +26,7 @@ def problems(state: Account) -> Iterator[str]:
     for queue in state.get("queue_ids").values():
         yield from _levels(state, queue, classes[queue])
         yield from _claim(state, queue)
+        yield from _yielding(state, queue)
 
 
 def _offers(state: Account, job: int, record: dict[str, str]) -> bool:
@@ -42,6 +44,15 @@ def _stuck(state: Account, job: int, record: dict[str, str]) -> bool:
     if dedicated_only:
         barred |= {node for node in nodes if state.get("node", node=node)["dedicated"] != "1"}
     return bool(nodes and barred) and nodes <= barred
+
+
+def _yielding(state: Account, queue: str) -> Iterator[str]:
+    """Jobs that allow it (allowTaskPreemption), and whether there are any."""
+    jobs = [n for n in state.numbers("jobs") if state.get("job", job=n)["queue"] == queue]
+    right = {str(n) for n in jobs if json.loads(state.get("job", job=n)["body"]).get("allowTaskPreemption")}
+    stored = state.get("queue_yielding", queue=queue)
+    if stored != right or ("yields" in state.get("queue", queue=queue)) != bool(right):
+        yield f"queue {queue} says that the jobs {sorted(stored)} give way, but {sorted(right)} do"
 
 
 def _offered_classes(state: Account, job: int, record: dict[str, str]) -> list[int]:

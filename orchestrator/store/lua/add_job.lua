@@ -3,7 +3,8 @@
 --    max_retry, wall (us, 0: none), quota (active jobs and schedules),
 --    pool (false, or what add_pool.lua takes: a pool of the job's own, named pool_id), keep_pool,
 --    prep ('' | wait | side), rerun, release (its limit in us, or false), own_ids (JSON: lower-case ids of its preparation
---    and release tasks), manager (false, or id, spec, slots, max_retry, exclusive, dedicated, kill)
+--    and release tasks), manager (false, or id, spec, slots, max_retry, exclusive, dedicated, kill),
+--    yields (its tasks give way to higher priorities)
 -- returns {1, J}; refuses JobExists, JobBeingDeleted, JobScheduleWithSameIdExists, ActiveJobAndScheduleQuotaReached
 local key = string.lower(a.id)
 local old = call('HGET', K.job_ids(), key)

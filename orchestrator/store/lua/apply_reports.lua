@@ -181,6 +181,8 @@ function on_end(item)
 end
 end
 
+local ON
+do
 local function on_back(J, T, attempt, reason)
   if not give_back(J, T, attempt) then return end
   local j = job(J)
@@ -269,7 +271,7 @@ local function on_hold(item)
 end
 
 local STARTING = {starting = true, waitingforstarttask = true}
-local ON = {
+ON = {
   ['end'] = on_end,
   back = function(i) on_back(i[2], i[3], i[4], type(i[5]) == 'string' and short(i[5]) or 'the agent gave it back') end,
   note = function(i)
@@ -330,6 +332,7 @@ local ON = {
     call('HSET', K.node(N), 'errors', cjson.encode({{code = short(i[2], 100), message = short(i[3])}}))
   end,
 }
+end
 for _, item in ipairs(items) do ON[item[1]](item) end
 for J, m in pairs(measured) do
   if job(J) then set_pace(job(J), paced(job(J).pace, math.floor(m[1] / m[2]))) end

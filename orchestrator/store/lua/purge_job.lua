@@ -51,4 +51,5 @@ call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task
   K.task_stories(J), K.task_containers(J), K.task_affinity(J), K.task_gangs(J), K.job_classes(J), K.dep_gone(J), K.dep_runs(J), K.dep_run_ends(J),
   K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J), K.job_prep(J), K.job_release(J), K.job_barred(J))
 call('SREM', K.queue_picky(j.queue), J)
+set_yielding(J, j.queue, false)
 return done(1, j.id)

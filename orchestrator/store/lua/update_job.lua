@@ -1,6 +1,6 @@
 -- Replaces what may change of a job.
 -- a: id, expect, body, agent, pool_id, priority, max_parallel, on_all, max_retry, wall (us, 0: none),
---    keep_pool (0 | 1, false: as it is)
+--    yields (its tasks give way to higher priorities), keep_pool (0 | 1, false: as it is)
 -- returns {1, J}; refuses JobNotFound, JobBeing..., JobCompleted, OperationInvalidForCurrentState, Changed
 local j = job_of(a.id)
 if not j then return refuse('JobNotFound') end
@@ -16,6 +16,8 @@ local offered = j.offered
 set_offered(j, false)
 j.queue, j.priority, j.max_parallel, j.on_all = queue_number(a.pool_id), a.priority, a.max_parallel, a.on_all
 if j.queue ~= old_queue then call('SREM', K.queue_picky(old_queue), J) end
+if j.queue ~= old_queue then set_yielding(J, old_queue, false) end
+set_yielding(J, j.queue, a.yields)
 if j.queue ~= old_queue then j.turn = tonumber(call('HGET', K.queue(j.queue), 'turn') or 0) end
 j.modified = changed(j.modified)
 call('HSET', K.job(J), 'body', a.body, 'agent', a.agent, 'pool_id', a.pool_id, 'queue', j.queue, 'turn', j.turn,

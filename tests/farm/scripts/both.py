@@ -291,7 +291,7 @@ class Both:
 
 
 def _body_of(job: Job) -> dict[str, Any]:
-    body: dict[str, Any] = {"id": job.id}
+    body: dict[str, Any] = {"id": job.id, "allowTaskPreemption": job.yields}
     if job.prep:
         wait = job.prep == "wait"
         body["jobPreparationTask"] = {"id": "p", "waitForSuccess": wait, "rerunOnNodeRebootAfterSuccess": job.rerun}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain import ahead as waiting
+from orchestrator.domain import displacing
 from orchestrator.domain import scheduling as policy
 from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
 from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Outcome, Pool, Task, Turns
@@ -34,6 +35,10 @@ BUSY = {
 def unless(node: Node, *states: str) -> str:
     """The refusal of a call that is for nodes in these states only."""
     return "" if node.state in states else BUSY.get(node.state, "OperationInvalidForCurrentState")
+
+
+def _is_manager(job: Job, task: int) -> bool:
+    return bool(job.manager) and task == 1
 
 
 class Model:
@@ -103,6 +108,9 @@ class Model:
         if pool is None or pool.state != "active":
             return
         after, made = policy.plan(self._view(pool), self.now, PATIENCE)
+        gone = self._displaced(pool, after, made)
+        if gone:
+            after = replace(after, claim=gone.claim)
         more = self._look_ahead(pool, after, turns, reported)
         turns.turn, turns.claim = after.turn + len(more), after.claim
         for view in after.jobs:
@@ -117,6 +125,38 @@ class Model:
             by_node.setdefault(assignment.node, []).append((assignment, True))
         for number, assignments in by_node.items():
             self._assign(self.nodes[number], assignments)
+        if gone:
+            self.schedule(pool_id)
+
+    def _displaced(
+        self, pool: Pool, after: policy.Queue, made: list[policy.Assignment]
+    ) -> displacing.Displacement | None:
+        """What gives way when nothing more can be assigned; it is ready again, and its node is told."""
+        running = []
+        for node in self.nodes_of(pool.id):
+            for held, hold in node.held.items():
+                found = self.runs(held, node)
+                job = self.jobs.get(held[0])
+                task = found[1] if found else None
+                firm = job is None or job.state != "active" or _is_manager(job, held[1])
+                running.append(
+                    displacing.Running(
+                        *held, node.number, hold.slots, job.priority if job else 0, task.started if task else 0,
+                        counts=found is not None, firm=firm, yields=job is not None and job.yields,
+                    )
+                )  # fmt: skip
+        given = {one.job for one in made}
+        again = {n for n, job in self.jobs.items() if job.held and job.tasks[1].attempt and n not in given}
+        waits = {node.number for node in self.nodes_of(pool.id) if node.awaited}
+        gone = displacing.displace(after, running, frozenset(again), frozenset(waits), self.now)
+        for one in gone.victims if gone else ():
+            task = self.jobs[one.job].tasks[one.task]
+            task.requeues += 1
+            task.state = "active"
+        if gone and gone.victims:
+            killed = tuple((one.job, one.task, one.attempt, "requeue") for one in gone.victims)
+            self.nodes[gone.claim.node].send("kill", killed)
+        return gone
 
     def _look_ahead(
         self, pool: Pool, after: policy.Queue, turns: Turns, reported: Node | None
@@ -163,7 +203,7 @@ class Model:
             task.attempt += 1
             task.node, task.ahead = node.number, ahead
             if not ahead:
-                task.state = "running" if prepared else "preparing"
+                task.state, task.started = "running" if prepared else "preparing", self.now
             node.held[task.job, task.number, task.attempt] = Hold(assignment.slots, node.seq + 1, ahead)
             sent.append((task.job, task.number, task.attempt, task.retries, assignment.slots, int(ahead)))
         node.settle()
@@ -198,7 +238,7 @@ class Model:
             found = self.runs(held, node)
             if found and held[0] == number and found[1].state == "preparing":
                 if done.result == "success":
-                    found[1].state = "running"
+                    found[1].state, found[1].started = "running", self.now
                 elif job.state in ("terminating", "deleting"):
                     self.take_away(*found, "terminate")
                 else:
@@ -525,7 +565,7 @@ class Model:
 
     def _begin(self, task: Task) -> None:
         if task.ahead:
-            task.state, task.ahead = "running", False
+            task.state, task.ahead, task.started = "running", False, self.now
             self.touched.add(task.job)
 
     # -- jobs -----------------------------------------------------------------------------------------------------

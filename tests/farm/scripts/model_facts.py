@@ -27,6 +27,7 @@ class Task:
     code: str = ""
     satisfied: bool = False
     ahead: bool = False  # active, and waits at its node for a slot
+    started: int = 0
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Job:
     manager: str = ""  # id of its manager task, which is task 1
     exclusive: bool = False
     kills: bool = False
+    yields: bool = False  # allowTaskPreemption
     prepared: dict[int, "Outcome"] = field(default_factory=dict)  # by node
     released: dict[int, "Outcome"] = field(default_factory=dict)
     barred: set[int] = field(default_factory=set)

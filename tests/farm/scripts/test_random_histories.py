@@ -93,8 +93,7 @@ class Histories(RuleBasedStateMachine):
         for name, new in zip(("j1", "j2"), tasks, strict=True):
             priority = -5 if lower and name == "j2" else 0  # then j1 is alone at its level, and may have credit
             job = Job(0, name, main, priority, limit, 0, True, "noaction", "performexitoptionsjobaction", 0)
-            if name == "j1":
-                job = replace(job, **prep, **manager)
+            job = replace(job, **prep, **manager) if name == "j1" else replace(job, yields=lower)
             self.both.add_job(job)
             self.put(self.model.job(name), new)
         for _ in range(late):
@@ -149,10 +148,12 @@ class Histories(RuleBasedStateMachine):
         on_all=st.sampled_from(["noaction"] * 5 + ["terminatejob"]),
         max_retry=st.sampled_from([0, 0, 1]),
         wall=st.sampled_from([0, 0, PATIENCE]),
+        yields=st.booleans(),
     )
-    def add_job(self, id, pool, priority, limit, perform, on_all, max_retry, wall):
+    def add_job(self, id, pool, priority, limit, perform, on_all, max_retry, wall, yields):
         on_fail = "performexitoptionsjobaction" if perform else "noaction"
-        self.both.add_job(Job(0, id, pool, priority, limit, 0, True, on_all, on_fail, max_retry, wall))
+        job = Job(0, id, pool, priority, limit, 0, True, on_all, on_fail, max_retry, wall)
+        self.both.add_job(replace(job, yields=yields))
         self.after()
 
     @precondition(lambda self: self.model.jobs)

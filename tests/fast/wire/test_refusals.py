@@ -39,8 +39,6 @@ UNBUILT = [
     ),
     ("pool_patch", {"vmSize": "standard_a1"}, "vmSize"),
     ("pool_patch", {"taskSlotsPerNode": 2}, "taskSlotsPerNode"),
-    ("job_add", small_job(networkConfiguration={"subnetId": "x"}), "networkConfiguration"),
-    ("job_add", small_job(allowTaskPreemption=True), "allowTaskPreemption"),
     ("task_add", small_task(resourceFiles=[{"identityReference": {}}]), "resourceFiles[0].identityReference"),
 ]
 
@@ -78,6 +76,13 @@ IMPOSSIBLE = [
 @pytest.mark.parametrize(("body", "name"), IMPOSSIBLE, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_cannot_exist_on_linux_containers_is_an_invalid_value(body, name):
     assert refusal("pool_add", body, V19) == ("InvalidPropertyValue", name)
+
+
+def test_a_job_has_no_network_of_its_own():
+    for kind in ("job_add", "job_patch"):
+        body = {"networkConfiguration": {"subnetId": "x"}}
+        asked = small_job(**body) if kind == "job_add" else body
+        assert refusal(kind, asked) == ("InvalidPropertyValue", "networkConfiguration")
 
 
 def test_empty_and_harmless_values_of_refused_members_pass():

@@ -8,8 +8,6 @@ local CREDIT = 32
 -- both in microseconds.
 local SHORT = 30000
 local HORIZON = 100000
--- Nodes asked in one call to give back what they have not started; others follow with the next.
-local RECALLS = 100
 
 -- May tasks of the job wait at nodes still? Then it is not over.
 local function waits_at_nodes(j)
@@ -51,8 +49,9 @@ local function unwelcome(q)
   return lone ~= j or size ~= q.ahead.size
 end
 
+-- A hundred nodes are asked in one call to give back what they have not started; others follow with the next.
 local function recall_all(q)
-  for _, N in ipairs(call('ZREVRANGE', K.queue_ahead(q.number), 0, RECALLS - 1)) do recall(node(tonumber(N))) end
+  for _, N in ipairs(call('ZREVRANGE', K.queue_ahead(q.number), 0, 99)) do recall(node(tonumber(N))) end
 end
 
 -- A slot is free and nothing is ready: the node where most wait gives them back.

@@ -6,8 +6,9 @@ local CLAIM_NONE = {'claim_job', '', 'claim_task', '', 'claim_slots', '', 'claim
 
 local function load_queue(Q)
   local v = call('HMGET', K.queue(Q), 'pool', 'turn', 'claim_job', 'claim_task', 'claim_slots', 'claim_since',
-    'claim_node', 'ahead_job', 'ahead_size')
+    'claim_node', 'ahead_job', 'ahead_size', 'yields')
   local q = {number = Q, pool = tonumber(v[1]), turn = tonumber(v[2] or 0)}
+  q.yields = v[10]
   q.ahead = v[8] and {job = tonumber(v[8]), size = tonumber(v[9])}
   reserved_nodes[Q] = tonumber(v[7] or 0) or 0
   if not q.pool then return q end

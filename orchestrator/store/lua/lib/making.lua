@@ -67,6 +67,7 @@ function making.job(a, schedule)
     'schedule', schedule, 'own_pool', own, 'keep_pool', a.keep_pool and '1' or '0', 'trouble', trouble,
     'prep', a.prep, 'rerun', a.rerun and '1' or '0', 'release', a.release or '', 'own_ids', a.own_ids)
   if schedule > 0 then call('ZADD', K.schedule_jobs(schedule), J, J) end
+  if a.yields then set_yielding(J, Q, true) end
   if trouble == '' then
     call('HINCRBY', K.meta(), 'active_jobs', 1)
     if a.wall > 0 then due('wall:' .. J, now + a.wall) end

@@ -75,3 +75,10 @@ local function queue_number(pool_id)
   call('HSET', K.queue(Q), 'id', pool_id, 'turn', 0)
   return Q
 end
+
+-- The queue knows the jobs whose tasks give way to higher priorities (lib/displacing.lua), and whether there are any.
+local function set_yielding(J, Q, yields)
+  call(yields and 'SADD' or 'SREM', K.queue_yielding(Q), J)
+  if call('EXISTS', K.queue_yielding(Q)) == 1 then call('HSET', K.queue(Q), 'yields', '1')
+  else call('HDEL', K.queue(Q), 'yields') end
+end

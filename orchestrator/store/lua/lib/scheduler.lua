@@ -198,6 +198,7 @@ local function schedule(Q, N)
     local took, full = run_of_steps(q, plan)
     if full or not (took or step(q, plan)) then break end
   end
+  if #plan < SCHEDULE_BUDGET and displacing.act(q) then ring('queue:' .. Q) end
   look_ahead(q, plan, N, SCHEDULE_BUDGET - #plan)
   local made = #plan + #plan.gangs
   if made > 0 then commit(q, plan) end

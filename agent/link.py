@@ -55,7 +55,7 @@ class Link:
         self._events = queues.events(boot.account, boot.node, boot.boot)
         self._pop = pack("BLPOP", queues.inbox(boot.account, boot.node, boot.boot), settings.block_s)
         self._bell = pack("ZADD", queues.bell(boot.account), "NX", 0, queues.bell_member(boot.node, boot.boot))
-        self._channel = queues.pulse(boot.account)
+        self._channel = queues.pulse(boot.account, boot.node, boot.boot)
         self._refused_s = max(settings.refused_s, 3 * boot.lost_after_s)
         self._pending: list[tuple[list[Any], float | None]] = []
         self._begun: dict[Key, None] = {}

@@ -28,7 +28,7 @@ class Pulse:
         totals: Callable[[], dict[str, float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._boot, self._running, self._used, self._totals, self._clock = boot, running, used, totals, clock
+        self._running, self._used, self._totals, self._clock = running, used, totals, clock
         self._limit = boot.lost_after_s * 2 / 3
         self._accepted_at = clock()
 
@@ -47,8 +47,6 @@ class Pulse:
     async def beat(self) -> dict[str, Any]:
         """The next pulse (contract/messages.py)."""
         return {
-            "n": self._boot.node,
-            "b": self._boot.boot,
             "r": self._running(),
             "d": self._used(),
             "s": self._totals(),

@@ -86,7 +86,7 @@ def run(count: int, slots: int, uid_base: int) -> dict[str, float]:
             except redis.ConnectionError:
                 time.sleep(0.01)
         listener = client.pubsub()
-        listener.subscribe(queues.pulse("bench"))
+        listener.psubscribe(queues.pulses("bench"))
         with open(f"{folder}/agent.err", "w") as err:
             agent = subprocess.Popen([sys.executable, "-m", "agent", f"{folder}/boot"], stderr=err)
         try:

@@ -64,7 +64,7 @@ Event list (agent -> engine), a map with `v` and `items`, a list of at most 500 
 "failureInfo", "startAgeUs", "endAgeUs", "lastRetryAgeUs", "waitForSuccess"}; absent
 members are left out.
 
-Pulse (agent -> channel), a map: n (node), b (boot), r (running tasks), d (bytes used
+Pulse (agent -> its channel), a map: r (running tasks), d (bytes used
 under the node's root), s (totals since the boot or before, each optional: t and cpu in us, cores, mem in bytes now,
 rb wb ro wo bytes and operations of disks, ni no bytes of the network).
 """

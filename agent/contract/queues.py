@@ -20,9 +20,20 @@ def bell(account: str) -> str:
     return f"nf:{account}:bell"
 
 
-def pulse(account: str) -> str:
-    """Pub/sub channel of heartbeats; what is published never reaches the append-only file."""
-    return f"nf:{account}:pulse"
+def pulse(account: str, node: int, boot: int) -> str:
+    """Pub/sub channel of one boot's heartbeats; what is published never reaches the append-only file."""
+    return f"nf:{account}:pulse:{node}:{boot}"
+
+
+def pulses(account: str) -> str:
+    """Pattern of all nodes' channels of heartbeats."""
+    return f"nf:{account}:pulse:*"
+
+
+def who(channel: str) -> tuple[int, int]:
+    """Node and boot whose channel of heartbeats this is."""
+    node, boot = channel.split(":")[-2:]
+    return int(node), int(boot)
 
 
 def bell_member(node: int, boot: int) -> str:

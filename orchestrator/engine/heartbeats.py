@@ -37,23 +37,22 @@ class Heartbeats:
         """Take heartbeats off the channel until the connection breaks."""
         try:
             async with self._store.redis.pubsub() as channel:
-                await channel.subscribe(queues.pulse(self._store.account))
+                await channel.psubscribe(queues.pulses(self._store.account))
                 self.grace()
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=30)
                     if message:
-                        self._take(message["data"])
+                        self._take(message["channel"].decode(), message["data"])
         except REDIS_AWAY as error:
             raise unavailable(error) from error
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, channel: str, data: bytes) -> None:
+        node = queues.who(channel)  # the server lets each boot publish on its own only
+        self._heard[node] = time.monotonic()
         try:
-            pulse = messages.unpack(data)
-            node = int(pulse["n"]), int(pulse["b"])
-            self._heard[node] = time.monotonic()
-            self._resources.take(node, pulse)
-        except (ValueError, KeyError, TypeError, OverflowError):
-            log.warning("unreadable_pulse", size=len(data))
+            self._resources.take(node, messages.unpack(data))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            log.warning("unreadable_pulse", node=node[0], boot=node[1], size=len(data))
 
     async def run_once(self) -> list[int]:
         """Pause, then look once at all nodes; returns the nodes lost."""

@@ -46,7 +46,8 @@ class Access:
         )
         await self._redis.execute_command(
             "ACL", "SETUSER", self.user(node, boot), "reset", "resetchannels", "on", f">{self.password(node, boot)}",
-            *(f"~{key}" for key in allowed), f"&{queues.pulse(self._account)}", *(f"+{c}" for c in COMMANDS),
+            *(f"~{key}" for key in allowed), f"&{queues.pulse(self._account, node, boot)}",
+            *(f"+{command}" for command in COMMANDS),
         )  # fmt: skip
 
     async def revoke(self, node: int, boot: int) -> None:

@@ -237,7 +237,7 @@ class World:
     def listen(self):
         """Be somebody who receives pulses."""
         self.pulses = self.redis.pubsub(ignore_subscribe_messages=True)
-        self.pulses.subscribe(queues.pulse("acc"))
+        self.pulses.psubscribe(queues.pulses("acc"))
         self.pulses.get_message(timeout=1)
 
     def stop_redis(self, signum=signal.SIGTERM):

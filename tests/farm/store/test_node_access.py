@@ -25,7 +25,7 @@ async def test_a_node_can_do_its_work(store):
 
     node.rpush(queues.events(ACCOUNT, 7, 1), b"report")
     node.zadd(queues.bell(ACCOUNT), {"7:1": 0}, nx=True)
-    node.publish(queues.pulse(ACCOUNT), b"alive")
+    node.publish(queues.pulse(ACCOUNT, 7, 1), b"alive")
     await store.redis.rpush(queues.inbox(ACCOUNT, 7, 1), b"work")
     assert node.blpop([queues.inbox(ACCOUNT, 7, 1)], 1)[1] == b"work"
 
@@ -45,7 +45,9 @@ BREAK_OUTS = [
     ("other users", lambda r: r.execute_command("ACL", "LIST")),
     ("other clients", lambda r: r.client_list()),
     ("ending a client", lambda r: r.client_kill_filter(_type="normal")),
-    ("listening to heartbeats", lambda r: r.execute_command("SUBSCRIBE", queues.pulse(ACCOUNT))),
+    ("listening to heartbeats", lambda r: r.execute_command("SUBSCRIBE", queues.pulse(ACCOUNT, 7, 1))),
+    ("another node's heartbeat", lambda r: r.publish(queues.pulse(ACCOUNT, 8, 1), b"alive")),
+    ("an older boot's heartbeat", lambda r: r.publish(queues.pulse(ACCOUNT, 7, 0), b"alive")),
     ("another channel", lambda r: r.publish("nf:other:pulse", b"x")),
     ("wiping", lambda r: r.flushall()),
     ("what others do", lambda r: r.execute_command("MONITOR")),

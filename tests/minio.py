@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 from redis.asyncio import Redis
@@ -35,6 +36,7 @@ class Minio:
     data: Path
     access_key: str = field(default_factory=lambda: secrets.token_hex(8))
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
+    health: ClassVar[str] = "/minio/health/ready"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,6 +70,12 @@ class BucketStorage(S3):
 @contextmanager
 def running(folder: Path) -> Iterator[Minio]:
     """Start a server on a free port with its data in `folder`, wait until it answers, end it afterwards."""
+    if os.environ.get("FARM_TEST_S3") == "versitygw":
+        from tests import versitygw
+
+        with versitygw.running(folder) as other:
+            yield other
+        return
     assert SERVER.exists(), f"{SERVER} is missing: scripts/minio builds it"
     data, port = folder / "data", free_port()
     data.mkdir()
@@ -86,21 +94,22 @@ def running(folder: Path) -> Iterator[Minio]:
         command = [SERVER, "server", "--address", f"127.0.0.1:{port}", str(data)]
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        _wait_for(process, server, log)
+        wait_for(process, server, log)
         yield server
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(process: subprocess.Popen, server: Minio, log: Path) -> None:
+def wait_for(process: subprocess.Popen, server: Minio, log: Path) -> None:
+    """Raises AssertionError when the server ends, or does not answer within a minute."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        assert process.poll() is None, f"MinIO ended: {log.read_text()}"
+        assert process.poll() is None, f"the S3 server ended: {log.read_text()}"
         try:
-            if httpx.get(f"{server.endpoint}/minio/health/ready", trust_env=False).is_success:
+            if httpx.get(f"{server.endpoint}{server.health}", trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(0.05)
-    raise AssertionError(f"MinIO does not answer: {log.read_text()}")
+    raise AssertionError(f"the S3 server does not answer: {log.read_text()}")

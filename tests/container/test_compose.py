@@ -1,11 +1,13 @@
 """One `docker compose up` is a cluster: Redis and MinIO as they are, nodes beside them, nothing left at the end."""
 
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
-from cluster import Cluster
+from cluster import COMPOSE, OURS, Cluster
 from container_support import HERE
 from farm_support import RunningFarm, wait_until
 from test_container_tasks import IMAGE, MACHINE, said, shell
@@ -31,6 +33,23 @@ def clustered(cluster):
     """The cluster as tests of farms know one."""
     said = cluster.credentials()
     return RunningFarm(cluster.folder, said["endpoint"], said["account"], said["key"], "", None, "s3")
+
+
+def composed(overlay: str) -> dict[str, Any]:
+    """Services as compose reads them with an overlay on top."""
+    files = ["-f", COMPOSE, "-f", COMPOSE.with_name(overlay)]
+    said = subprocess.check_output(["docker", "compose", *files, "config", "--format", "json"], cwd=HERE, text=True)
+    return json.loads(said)["services"]
+
+
+def test_overlays_reach_every_service_that_they_are_for():
+    for name, service in composed("compose.digests.yml").items():
+        pinned = service["build"]["args"]["BASE"] if "build" in service else service["image"]
+        assert "@sha256:" in pinned, name
+    served = {name: one for name, one in composed("compose.dev.yml").items() if "orchestrator" in one["image"]}
+    from_source = {name for name, one in served.items() if one.get("environment", {}).get("PYTHONPATH") == "/source"}
+    assert from_source == set(OURS) == served.keys() - {"init"}
+    assert all(any(mount["target"] == "/source" for mount in served[name]["volumes"]) for name in from_source)
 
 
 def test_every_service_is_healthy_and_only_those_that_make_containers_see_the_engine(cluster):

@@ -52,7 +52,7 @@ def capacity(room: dict[str, Any]) -> str:
 
 def _figures(room: dict[str, Any]) -> str:
     cores = "any number of" if room["cores"] is None else room["cores"]
-    memory = "any amount" if room["memory"] is None else f"{room['memory'] / 2**30:.1f} GiB"
+    memory = "any memory" if room["memory"] is None else f"{room['memory'] / 2**30:.1f} GiB"
     return f"{cores} cores and {memory}"
 
 

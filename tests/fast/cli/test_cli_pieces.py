@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cli import durations, embedded_redis, folder, inputs, jobfile
 from orchestrator.cli.archive import zipped
+from orchestrator.cli.commands import status
 from orchestrator.cli.errors import CliError, UsageError
 from orchestrator.cli.journal import Journal, as_record
 from orchestrator.cli.logbook import Logbook
@@ -223,3 +224,19 @@ def test_one_farm_per_folder_and_a_dead_one_holds_nothing(tmp_path):
     assert folder.holder(tmp_path) is None
     (tmp_path / "farm.lock").write_text(json.dumps({"pid": os.getpid(), "start": 1, "state": "ready"}))
     assert folder.holder(tmp_path) is None
+
+
+def test_status_says_by_how_much_nodes_overcommit_the_host():
+    gib = 2**30
+    host, some = {"cores": 2, "memory": 8 * gib}, {"cores": 6, "memory": 12 * gib}
+
+    said = status.capacity({"host": host, "limit": None, "nodes": some})
+    within = status.capacity({"host": host, "limit": None, "nodes": {"cores": 2, "memory": gib}})
+    limited = status.capacity({"host": host, "limit": {"cores": 4, "memory": None}, "nodes": some})
+
+    assert said == (
+        "nodes take 6 cores and 12.0 GiB, the host has 2 cores and 8.0 GiB: "
+        "overcommitted by 4 cores and 4.0 GiB (3.0 times the host)"
+    )
+    assert within.endswith("no overcommitment")
+    assert limited == "nodes take 6 cores and 12.0 GiB of 4 cores and any memory"

@@ -90,7 +90,8 @@ class Histories(RuleBasedStateMachine):
             self.both.new_node(main)
         if second:
             self.both.new_node("pool-b" if main == "pool-a" else "pool-a")
-        for name, new in zip(("j1", "j2"), tasks, strict=True):
+        # What is of lower priority comes first, so that it has slots to give way.
+        for name, new in zip(("j2", "j1") if lower else ("j1", "j2"), tasks, strict=True):
             priority = -5 if lower and name == "j2" else 0  # then j1 is alone at its level, and may have credit
             job = Job(0, name, main, priority, limit, 0, True, "noaction", "performexitoptionsjobaction", 0)
             job = replace(job, **prep, **manager) if name == "j1" else replace(job, yields=lower)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -13,6 +14,18 @@ from azure.storage.blob import ContainerClient
 from tests import azurite
 
 MIB = 1 << 20
+
+
+def conventional(job_id):
+    """The container of a job by the service's file conventions: its id if it can be a name, else part of it and a hash.
+
+    https://learn.microsoft.com/azure/batch/batch-task-output-file-conventions: what .NET and other tools reckon.
+    """
+    lowered = job_id.lower()
+    if len(lowered) <= 59 and re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", lowered):
+        return f"job-{lowered}"
+    start = re.sub("[:_-]+", "-", lowered).strip("-")[:15].strip("-") or "job"
+    return f"job-{start}-{hashlib.sha1(lowered.encode(), usedforsecurity=False).hexdigest()}"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +45,7 @@ def given(files_farm, foreign):
     def url(name, permissions):
         return files_farm.cli("storage", "url", name, "--perm", permissions).stdout.strip()
 
-    for name in ("inputs-14", "results-14"):
+    for name in ("inputs-14", "results-14", conventional("Frames_of--14")):
         files_farm.cli("storage", "mb", name)
     with ContainerClient.from_container_url(url("inputs-14", "rwcl")) as inputs:
         for name in ("set/one", "set/a/two", "set/ab", "other", "otherwise/three"):
@@ -48,6 +61,8 @@ def given(files_farm, foreign):
         "inputs": url("inputs-14", "rl"),
         "readonly": readable,
         "results": url("results-14", "rwcl"),
+        "kept": "Frames_of--14",
+        "kept_url": url(conventional("Frames_of--14"), "rwcl"),
         "nowhere": url("results-14", "rwcl").replace("results-14", "no-such-container"),
         "foreign": foreign.container_url("far"),
         "foreign_readonly": there,
@@ -116,6 +131,20 @@ def test_output_files_are_found_by_patterns_and_named_by_path(seen, results):
     assert results.download_blob("renamed.log").readall() == b"three.log\n"
     assert results.get_blob_client("renamed.log").get_blob_properties().content_settings.content_type == "text/x-log"
     assert "renamed.log" in seen["logs"][0]
+
+
+def test_outputs_lie_where_tools_look_that_follow_the_file_conventions(seen, given, files_farm):
+    assert conventional("frames-14") == "job-frames-14"
+    assert seen["kept"] == ["success", 0]
+    with ContainerClient.from_container_url(given["kept_url"]) as container:
+        assert container.container_name == "job-frames-of-14-" + hashlib.sha1(b"frames_of--14").hexdigest()
+        assert below(container, "frame-1/$TaskOutput/") == [
+            f"frame-1/$TaskOutput/{n}" for n in ("a.png", "small/a.png")
+        ]
+        assert below(container, "frame-1/$TaskPreview/") == ["frame-1/$TaskPreview/a.png"]
+        assert below(container, "frame-1/$TaskLog/") == [f"frame-1/$TaskLog/std{n}.txt" for n in ("err", "out")]
+        assert container.download_blob("frame-1/$TaskLog/stdout.txt").readall() == b"said\n"
+    assert container.container_name in files_farm.cli("storage", "ls").stdout
 
 
 def test_upload_conditions_look_at_the_exit_code(seen, results):

@@ -112,10 +112,23 @@ job_id = a_job(
 )
 tasks = {task.id: task for task in ended(job_id, seconds=90)}
 
+# Where tools that follow the service's file conventions look: job-{id}/{task}/$TaskOutput and so on.
+kept = GIVEN["kept"]
+batch.job.add(models.JobAddParameter(id=kept, pool_info=models.PoolInformation(pool_id=pool_id)))
+draw = "mkdir -p out/small; echo 1 > out/a.png; echo 2 > out/small/a.png; echo said"
+batch.task.add(kept, sh("frame-1", draw, output_files=[
+    upload("out/**/*", "frame-1/$TaskOutput", url=GIVEN["kept_url"]),
+    upload("out/small/a.png", "frame-1/$TaskPreview/a.png", url=GIVEN["kept_url"]),
+    upload("../std*.txt", "frame-1/$TaskLog", url=GIVEN["kept_url"]),
+]))  # fmt: skip
+kept_outcome = outcome(ended(kept, "frame-1"))
+batch.job.delete(kept)
+
 clean_up_and_finish(
     outcomes={task_id: outcome(task) for task_id, task in tasks.items()},
     listed={task_id: out(job_id, task_id).splitlines() for task_id in ("url", "container", "auto", "foreign")},
     logs=[out(job_id, "globs", "fileuploadout.txt"), out(job_id, "refused", "fileuploaderr.txt")],
     names=sorted(f.name for f in batch.file.list_from_task(job_id, "neverran") if not f.is_directory),
     refused=details(tasks["refused"]),
+    kept=kept_outcome,
 )

@@ -5,7 +5,7 @@ docs/architecture.md, "Credit for short tasks". Pure; times are microseconds.
 
 from dataclasses import dataclass, replace
 
-from orchestrator.domain.scheduling import JobView, Queue, level_of, offers
+from orchestrator.domain.scheduling import JobView, Queue, could, level_of, offers
 
 CREDIT = 32
 """Most tasks beyond its slots that a node may be given."""
@@ -102,10 +102,12 @@ def lone_job(queue: Queue) -> JobView | None:
         return None
     jobs = [
         job for job in queue.jobs
-        if job.priority == level and offers(queue, job) and any(ready.slots <= queue.slots for ready in job.ready)
+        if job.priority == level and offers(queue, job) and any(could(queue, job, ready) for ready in job.ready)
     ]  # fmt: skip
-    sizes = {ready.slots for job in jobs for ready in job.ready if ready.slots <= queue.slots}
-    if len(jobs) != 1 or len(sizes) != 1 or jobs[0].has_affinity or jobs[0].max_parallel >= 0:
+    sizes = {ready.slots for job in jobs for ready in job.ready if could(queue, job, ready)}
+    if len(jobs) != 1 or len(sizes) != 1 or max(sizes) > queue.slots:
+        return None
+    if jobs[0].has_affinity or jobs[0].max_parallel >= 0:
         return None
     return None if jobs[0].prepares or jobs[0].barred or jobs[0].behind else jobs[0]
 

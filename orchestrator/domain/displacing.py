@@ -7,14 +7,14 @@ displaces tasks of lower priority whose jobs allow it (allowTaskPreemption). A s
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.domain.scheduling import Claim, JobView, NodeView, Queue, Ready, level_of, most_free, offers
+from orchestrator.domain.scheduling import GANG, Claim, JobView, NodeView, Queue, Ready, level_of, most_free, offers
 
 
 @dataclass(frozen=True)
 class Running:
     """An attempt that holds slots of a node. `counts` False: it is being ended, and its slots come back by themselves.
 
-    `firm`: it never gives way, since it is a job manager task, or its job is no longer active.
+    `firm`: it never gives way: a job manager task, an instance of several, or one whose job is no longer active.
     """
 
     job: int
@@ -53,7 +53,7 @@ def displace(
         again: jobs whose manager task waits after it had been given a node before.
         waits: nodes at which attempts wait for slots; they have to give those back first.
     """
-    if queue.claim and queue.claim.node:
+    if queue.claim and (queue.claim.node or queue.claim.slots >= GANG):
         return None
     level = level_of(queue)
     if level is None or (queue.floor is not None and level < queue.floor):

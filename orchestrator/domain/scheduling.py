@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 SPREAD = "spread"
 PACK = "pack"
 UNLIMITED = -1  # maxParallelTasks
+GANG = 10_000_000_000
+"""A multi-instance task is ready under this plus its number of instances: above all slots, which are 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Ready:
     """A task that could run now: active, and every dependency satisfied."""
 
     task: int
-    slots: int = 1
+    slots: int = 1  # or GANG and its instances
     affinity: str = ""  # id of the node it would like
 
 
@@ -77,6 +79,7 @@ class Queue:
     slots: int = 1  # taskSlotsPerNode
     fill: str = SPREAD
     open: bool = True  # the pool exists and is active
+    gangs: bool = False  # its nodes may reach each other; with one slot each they can have multi-instance tasks
     turn: int = 0
     claim: Claim | None = None
     floor: int | None = None  # priorities below it wait: see ahead.py
@@ -90,6 +93,7 @@ class Assignment:
     task: int
     slots: int
     node: int
+    others: tuple[int, ...] = ()  # nodes of the other instances
 
 
 def plan(queue: Queue, now: int, patience: int) -> tuple[Queue, list[Assignment]]:
@@ -112,9 +116,11 @@ def step(queue: Queue, now: int, patience: int) -> tuple[Queue, Assignment | Non
         return queue, None
     if _claim_is_of(queue, level):
         queue = _reserve_when_patience_ends(queue, now, patience)
-        claimed = _claimed_assignment(queue)
+        claimed = _claimed_assignment(queue, now, patience)
         if claimed is not None:
             return _apply(replace(queue, claim=None), claimed), claimed
+        if _collects(queue.claim, now, patience):
+            return queue, None
     chosen = _fitting(queue, level)
     if chosen is None:
         return queue, None
@@ -135,9 +141,23 @@ def level_of(queue: Queue) -> int | None:
     priorities = [
         job.priority
         for job in queue.jobs
-        if offers(queue, job) and any(ready.slots <= queue.slots for ready in job.ready)
+        if offers(queue, job) and any(could(queue, job, ready) for ready in job.ready)
     ]
     return max(priorities, default=None)
+
+
+def could(queue: Queue, job: JobView, ready: Ready) -> bool:
+    """Is there, once there is room, a node with enough slots, or are there enough nodes for all instances?"""
+    if ready.slots < GANG:
+        return ready.slots <= queue.slots
+    return queue.gangs and queue.slots == 1 and len(_usable_nodes(queue, job)) >= ready.slots - GANG
+
+
+def fits(queue: Queue, job: JobView, ready: Ready) -> bool:
+    """Could it start now?"""
+    if ready.slots < GANG:
+        return ready.slots <= most_free(queue, job)
+    return could(queue, job, ready) and len(_idle_nodes(queue, job)) >= ready.slots - GANG
 
 
 def most_free(queue: Queue, job: JobView) -> int:
@@ -148,10 +168,12 @@ def most_free(queue: Queue, job: JobView) -> int:
 def _still_valid(queue: Queue, level: int | None) -> Claim | None:
     """Step 2."""
     claim = queue.claim
-    if claim is None or level is None or claim.slots > queue.slots:
+    if claim is None or level is None:
         return None
     job = next((job for job in queue.jobs if job.number == claim.job), None)
-    if job is None or not offers(queue, job) or not any(ready.task == claim.task for ready in job.ready):
+    if job is None or not offers(queue, job) or not could(queue, job, Ready(claim.task, claim.slots)):
+        return None
+    if not any(ready.task == claim.task for ready in job.ready):
         return None
     usable = any(node.number == claim.node for node in _usable_nodes(queue, job))
     return claim if usable and job.priority == level else replace(claim, node=0)
@@ -166,7 +188,7 @@ def _claim_is_of(queue: Queue, level: int) -> bool:
 def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
     """Step 4. It may come before step 3: a claim that has a node is not touched."""
     claim = queue.claim
-    if claim is None or claim.node or now - claim.since < patience:
+    if claim is None or claim.node or claim.slots >= GANG or now - claim.since < patience:
         return queue
     job = next(job for job in queue.jobs if job.number == claim.job)
     roomy = [node for node in _usable_nodes(queue, job) if node.free > 0]
@@ -174,9 +196,17 @@ def _reserve_when_patience_ends(queue: Queue, now: int, patience: int) -> Queue:
     return replace(queue, claim=replace(claim, node=best.number)) if best else queue
 
 
-def _claimed_assignment(queue: Queue) -> Assignment | None:
+def _collects(claim: Claim | None, now: int, patience: int) -> bool:
+    """A gang out of patience: what is idle is too few for it, and nothing else may take that."""
+    return claim is not None and claim.slots >= GANG and now - claim.since >= patience
+
+
+def _claimed_assignment(queue: Queue, now: int, patience: int) -> Assignment | None:
     """Step 3."""
     claim = queue.claim
+    if claim is not None and _collects(claim, now, patience):
+        job, ready = _claimed(queue, claim)
+        return _gang(queue, job, ready) if fits(queue, job, ready) else None
     if claim is None or not claim.node:
         return None
     node = _node(queue, claim.node)
@@ -188,11 +218,24 @@ def _claimed_assignment(queue: Queue) -> Assignment | None:
 def _fitting(queue: Queue, level: int) -> Assignment | None:
     """Steps 5 and 6: least (turn, number) among the jobs with a task that fits, and its first such task."""
     for job in _in_turn(queue, level):
-        room = most_free(queue, job)
-        ready = next((ready for ready in job.ready if ready.slots <= room), None)
+        ready = next((ready for ready in job.ready if fits(queue, job, ready)), None)
+        if ready and ready.slots >= GANG:
+            return _gang(queue, job, ready)
         if ready:
             return Assignment(job.number, ready.task, ready.slots, _place(queue, job, ready).number)
     return None
+
+
+def _gang(queue: Queue, job: JobView, ready: Ready) -> Assignment:
+    """One idle node for each instance, by number; the one that the task would like is the primary's, if idle."""
+    idle = sorted(_idle_nodes(queue, job), key=lambda node: (node.id != ready.affinity, node.number))
+    primary, *others = [node.number for node in idle[: ready.slots - GANG]]
+    return Assignment(job.number, ready.task, ready.slots, primary, tuple(others))
+
+
+def _claimed(queue: Queue, claim: Claim) -> tuple[JobView, Ready]:
+    job = next(job for job in queue.jobs if job.number == claim.job)
+    return job, next(ready for ready in job.ready if ready.task == claim.task)
 
 
 def _place(queue: Queue, job: JobView, ready: Ready) -> NodeView:
@@ -210,8 +253,7 @@ def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
     if _claim_is_of(queue, level):
         return queue
     for job in _in_turn(queue, level):
-        room = most_free(queue, job)
-        passed = next((ready for ready in job.ready if room < ready.slots <= queue.slots), None)
+        passed = next((ready for ready in job.ready if could(queue, job, ready) and not fits(queue, job, ready)), None)
         if passed:
             return replace(queue, claim=Claim(job.number, passed.task, passed.slots, now))
     return queue
@@ -220,9 +262,8 @@ def _claim_the_passed_over(queue: Queue, level: int, now: int) -> Queue:
 def _apply(queue: Queue, made: Assignment) -> Queue:
     turn = queue.turn + 1
     jobs = tuple(_taken(job, made, turn) if job.number == made.job else job for job in queue.jobs)
-    nodes = tuple(
-        replace(node, free=node.free - made.slots) if node.number == made.node else node for node in queue.nodes
-    )
+    taken, slots = {made.node, *made.others}, 1 if made.slots >= GANG else made.slots
+    nodes = tuple(replace(node, free=node.free - slots) if node.number in taken else node for node in queue.nodes)
     return replace(queue, turn=turn, jobs=jobs, nodes=nodes)
 
 
@@ -243,6 +284,11 @@ def _usable_nodes(queue: Queue, job: JobView) -> list[NodeView]:
 def _open_nodes(queue: Queue, job: JobView) -> list[NodeView]:
     reserved = queue.claim.node if queue.claim else 0
     return [node for node in _usable_nodes(queue, job) if node.number != reserved]
+
+
+def _idle_nodes(queue: Queue, job: JobView) -> list[NodeView]:
+    """With one slot per node a node is idle as a whole, or not at all."""
+    return [node for node in _open_nodes(queue, job) if node.free > 0]
 
 
 def _node(queue: Queue, number: int) -> NodeView:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from orchestrator.domain.scheduling import GANG
 from orchestrator.store.base import Part
 
 USABLE = (b"idle", b"running")
@@ -36,8 +37,9 @@ class Measuring(Part):
         sizes = await self.pipeline(lambda p: [p.zrange(self.keys("job_classes", job=n), 0, -1) for n, _ in active])
         ready = [(n, int(s), queue) for (n, queue), slots in zip(active, sizes, strict=True) for s in slots]
         counts = await self.pipeline(lambda p: [p.zcard(self.keys("job_ready", job=n, slots=s)) for n, s, _ in ready])
-        for (_, _, queue), count in zip(ready, counts, strict=True):
-            found[queue]["$ActiveTasks"] += count
+        for (_, size, queue), count in zip(ready, counts, strict=True):
+            instances = size - GANG if size >= GANG else 1
+            found[queue]["$ActiveTasks"] += count * instances
         return found
 
     async def _nodes(self, pool: int, tasks: dict[str, float]) -> Measured:

@@ -23,8 +23,6 @@ HAS_EXIT_CONDITIONS, SATISFIED, HAS_AFFINITY = 1, 2, 4
 ) = range(21)  # fmt: skip
 GANG = 21
 """Of multi-instance tasks [instances, node of each in the latest attempt, ...]; others have nothing or False there."""
-GANG_CLASS = 10_000_000_000
-"""They are ready under this plus their number of instances (lua/lib/tasks.lua)."""
 USED = 22
 """Wall, user, kernel (us), reads, writes, bytes read and written; left out where nothing was told."""
 

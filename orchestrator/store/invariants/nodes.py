@@ -31,12 +31,12 @@ def holds_of(state: Account, node: str) -> list[Hold]:
 
 
 def problems(state: Account) -> Iterator[str]:
-    held: dict[tuple[int, int, int], tuple[str, bool]] = {}
+    held: dict[tuple[int, int, int], set[tuple[int, bool]]] = {}
     for pool in state.numbers("pools"):
         for node in state.get("pool_nodes", pool=pool):
             yield from _node(state, node)
             for hold in holds_of(state, node):
-                held[hold.job, hold.task, hold.attempt] = node, hold.ahead
+                held.setdefault((hold.job, hold.task, hold.attempt), set()).add((int(node), hold.ahead))
     yield from _running(state, held)
     yield from _housing(state)
     yield from _ports(state)
@@ -109,15 +109,17 @@ def _ports(state: Account) -> Iterator[str]:
         yield f"nodes say they have the ports {said}, but {kept} are given away"
 
 
-def _running(state: Account, held: dict[tuple[int, int, int], tuple[str, bool]]) -> Iterator[str]:
+def _running(state: Account, held: dict[tuple[int, int, int], set[tuple[int, bool]]]) -> Iterator[str]:
+    """What runs is held by its node, or by each node of its instances, and nowhere else."""
     for job, tasks in state.tasks.items():
         for task in tasks.values():
             if task.state in ("running", "preparing") or task.prefetched:
-                hold = held.get((job, task.number, task.facts[packing.ATTEMPT]))
-                if hold != (str(task.facts[packing.NODE]), task.prefetched):
+                holds = held.get((job, task.number, task.facts[packing.ATTEMPT]), set())
+                nodes = packing.nodes_of(task.facts)
+                if holds != {(node, task.prefetched) for node in nodes}:
                     yield (
                         f"task {job}.{task.number} {'waits with' if task.prefetched else 'runs'} attempt "
-                        f"{task.facts[packing.ATTEMPT]} on node {task.facts[packing.NODE]}, but the hold is {hold}"
+                        f"{task.facts[packing.ATTEMPT]} on nodes {nodes}, but the holds are {holds}"
                     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
+from orchestrator.domain.scheduling import GANG
 from orchestrator.store.invariants.reading import Account
 from orchestrator.store.invariants.tasks import expected_counts
 
@@ -69,7 +70,8 @@ def _ready_by_slots(state: Account, job: int) -> dict[int, set[int]]:
     for task in state.tasks[job].values():
         if task.ready:
             is_manager = record.get("manager") == str(task.number)
-            found.setdefault(int(record["manager_class"]) if is_manager else task.slots, set()).add(task.number)
+            size = GANG + task.instances if task.instances else task.slots
+            found.setdefault(int(record["manager_class"]) if is_manager else size, set()).add(task.number)
     return found
 
 

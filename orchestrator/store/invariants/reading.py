@@ -16,7 +16,7 @@ PARTS = {"parent": r".+", "range": r"-?\d+_-?\d+", "at": r"-?\d+", "prio": r"-?[
 """What may stand for a parameter in a key's name; the others are numbers."""
 
 PACKED = (
-    *("task_states", "task_failures", "task_stories", "job_prep", "job_release"),
+    *("task_gangs", "task_states", "task_failures", "task_stories", "job_prep", "job_release"),
     *("blobs", "blob_pieces", "staged", "uploads", "doomed_lists"),
 )
 """Hashes whose values are msgpack, not text."""
@@ -63,6 +63,10 @@ class TaskState:
     @property
     def slots(self) -> int:
         return self.facts[packing.SLOTS]
+
+    @property
+    def instances(self) -> int:
+        return self.facts[packing.GANG][0] if packing.is_gang(self.facts) else 0
 
     @property
     def waiting(self) -> int:

@@ -17,6 +17,7 @@ def problems(state: Account) -> Iterator[str]:
             for problem in _one(state, job, task):
                 yield f"task {job}.{task.number} ({task.id}) {problem}"
         yield from _failures(state, job)
+        yield from _gangs(state, job)
     yield from _active_jobs(state)
 
 
@@ -68,6 +69,21 @@ def _failures(state: Account, job: int) -> Iterator[str]:
         task = state.tasks[job].get(int(number))
         if task and task.result != "failure":
             yield f"task {job}.{number} is {task.state} but keeps the failure of an earlier attempt"
+
+
+def _gangs(state: Account, job: int) -> Iterator[str]:
+    """What is told of instances is of the latest attempt and its nodes; a task runs once all of them are prepared."""
+    for number, raw in state.get("task_gangs", job=job).items():
+        task = state.tasks[job].get(int(number))
+        if task is None:
+            continue  # the job is being deleted, piece by piece
+        attempt, instances = packing.unpack(raw)
+        told = attempt, [one[0] for one in instances]
+        if told != (task.facts[packing.ATTEMPT], packing.nodes_of(task.facts)):
+            yield f"task {job}.{number} tells {told} of instances, but is {packing.nodes_of(task.facts)}"
+        preparing = any(one[1] == "preparing" for one in instances)
+        if task.state in ("running", "preparing") and preparing != (task.state == "preparing"):
+            yield f"task {job}.{number} is {task.state}, but its instances are {[one[1] for one in instances]}"
 
 
 def _active_jobs(state: Account) -> Iterator[str]:

@@ -253,19 +253,20 @@ local function on_hold(item)
     end
   end
   on_begun({'begun', begun})
+  local behind = seq < n.seq
   local again = {}
   for name, h in pairs(holds) do
     local j = has_it[name] and job(h[1])
     local t = has_it[name] and j and task(h[1], h[2])
     if has_it[name] and not is_here(t, N, h[3]) then again[#again + 1] = h
-    elseif t and t[F.gang] then gangs.remind(h[1], h[2], t, N) end
+    elseif t and t[F.gang] and behind then gangs.remind(h[1], h[2], t, N) end
   end
   table.sort(again, earlier)
   for i, h in ipairs(again) do again[i] = {h[1], h[2], h[3], 'requeue'} end
   n.recall, n.dirty = 0, true -- the question, or the answer, may be lost; it is asked again if it is still open
   if #again > 0 then
     send(n, {kind = 'kill', tasks = again})
-  elseif seq < n.seq then
+  elseif behind then
     send(n, {kind = 'drain', on = n.scheduling == 'disabled', retained = call('HGET', K.node(N), 'data') == 'wanted'})
   end
 end

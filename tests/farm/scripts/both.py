@@ -20,7 +20,11 @@ from tests.farm.scripts.model import PATIENCE, Model
 from tests.farm.scripts.model_facts import Job, Node, Pool, Task
 
 ACCOUNT = "twins"
-POOLS = {"pool-a": Pool("pool-a", 4, "spread"), "pool-b": Pool("pool-b", 4, "pack")}
+POOLS = {
+    "pool-a": Pool("pool-a", 4, "spread"),
+    "pool-b": Pool("pool-b", 4, "pack"),
+    "pool-c": Pool("pool-c", 1, "spread", gangs=True),
+}
 CONDITIONS: dict[str, Any] = {
     "none": None,
     "satisfy": {"default": {"dependencyAction": "satisfy", "jobAction": "none"}},
@@ -125,9 +129,10 @@ class Both:
 
     def add_pool(self, pool_id: str) -> None:
         pool = Pool(**vars(POOLS[pool_id]))
+        body = {"id": pool_id, "enableInterNodeCommunication": pool.gangs}
         real = self.code(
             self.store.pools.add(
-                pool_id, {"id": pool_id}, vm_size="small", slots=pool.slots, fill=pool.fill, dedicated=1000,
+                pool_id, body, vm_size="small", slots=pool.slots, fill=pool.fill, dedicated=1000,
                 low_priority=0, resize_timeout_us=10**15,
             )
         )  # fmt: skip
@@ -311,5 +316,5 @@ def _new_task(task: Task, ids: list[str], ranges: list[tuple[int, int]]) -> NewT
         body["exitConditions"] = task.conditions
     return NewTask(
         task.id, json.dumps(body), task.slots, task.max_retry, task.affinity, tuple(ids), tuple(ranges),
-        bool(task.conditions),
+        bool(task.conditions), task.instances,
     )  # fmt: skip

@@ -49,6 +49,9 @@ def _tasks(state: Account, model: Model) -> Iterator[Pair]:
         for task in job.tasks.values():
             if task.number in stored:
                 code = failures[task.number][2] if task.number in failures else ""
+                told = _gang(state.get("task_gangs", job=number).get(str(task.number)))
+                parts = {n: (part.prepared or part.over, part.ready, part.over) for n, part in task.parts.items()}
+                yield f"instances of task {number}.{task.number}", told, parts
                 yield f"task {number}.{task.number}", _task_facts(stored[task.number], code), _wanted(job, task.number)
 
 
@@ -68,6 +71,7 @@ def _task_facts(task: Stored, code: str) -> dict[str, Any]:
         "waiting": task.waiting,
         "ahead": task.prefetched,
         "satisfied": task.satisfied,
+        "instances": task.instances,
     }
 
 
@@ -87,7 +91,14 @@ def _wanted(job: Job, number: int) -> dict[str, Any]:
         "waiting": job.waiting(task),
         "ahead": task.ahead,
         "satisfied": task.satisfied,
+        "instances": task.instances,
     }
+
+
+def _gang(raw: bytes | None) -> dict[int, tuple[bool, bool, bool]]:
+    """By node: prepared, ready, over."""
+    instances = packing.unpack(raw)[1] if raw else []
+    return {one[0]: (one[1] != "preparing", bool(one[10]), one[1] == "completed") for one in instances}
 
 
 def _nodes(state: Account, model: Model, whole_messages: bool) -> Iterator[Pair]:
@@ -136,6 +147,12 @@ def _plain(message: dict[str, Any]) -> tuple[Any, ...]:
             tasks = tuple((j, t, a, retries, slots, ahead) for j, t, a, _, retries, slots, ahead in message["tasks"])
             assert sorted(jobs) == sorted({task[0] for task in tasks}), "each job is named exactly once"
             return message["seq"], "run", tasks, tuple(message.get("prepare") or ())
+        case "gang":
+            assert [job[0] for job in message["jobs"]] == [message["task"][0]] and message["hosts"]
+            prepare = tuple(message.get("prepare") or ())
+            return message["seq"], "gang", tuple(message["task"][:3]), message["index"], prepare
+        case "go":
+            return message["seq"], "go", tuple(message["task"])
         case "release":
             return message["seq"], "release", message["job"][0]
         case "kill":

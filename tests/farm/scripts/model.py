@@ -13,7 +13,7 @@ from orchestrator.domain import ahead as waiting
 from orchestrator.domain import displacing
 from orchestrator.domain import scheduling as policy
 from orchestrator.domain.exits import ENDED, PRE, conclude, outcome_of
-from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Outcome, Pool, Task, Turns
+from tests.farm.scripts.model_facts import Held, Hold, Job, Node, Outcome, Part, Pool, Task, Turns
 
 PATIENCE = 4000  # four ticks of a history, so that claims ripen while it lasts
 LOSS_LIMIT = 10
@@ -41,6 +41,13 @@ def _is_manager(job: Job, task: int) -> bool:
     return bool(job.manager) and task == 1
 
 
+def blamed(exit_code: int | None, fail: list[str] | None) -> list[str] | None:
+    """What a subtask's end means for its task, which still goes on."""
+    if fail or exit_code is None:
+        return fail
+    return ["pre", "", "Unknown"] if exit_code == 0 else ["run", "", "FailureExitCode"]
+
+
 class Model:
     def __init__(self, credit: int = waiting.CREDIT) -> None:
         self.credit = credit
@@ -64,12 +71,7 @@ class Model:
         """The job and task of an attempt, if it is the one that counts and runs on this node."""
         job = self.jobs.get(held[0])
         task = job.tasks.get(held[1]) if job else None
-        if (
-            job
-            and task
-            and task.state in ("running", "preparing")
-            and (task.node, task.attempt) == (node.number, held[2])
-        ):
+        if job and task and task.state in ("running", "preparing") and task.on(node.number) and task.attempt == held[2]:
             return job, task
         return None
 
@@ -120,6 +122,9 @@ class Model:
             self.jobs[more[0].job].turn = turns.turn
         by_node: dict[int, list[tuple[policy.Assignment, bool]]] = {}
         for assignment in made:
+            if assignment.slots >= policy.GANG:
+                self._assign_gang(assignment)
+                continue
             by_node.setdefault(assignment.node, []).append((assignment, False))
         for assignment in more:
             by_node.setdefault(assignment.node, []).append((assignment, True))
@@ -139,6 +144,7 @@ class Model:
                 job = self.jobs.get(held[0])
                 task = found[1] if found else None
                 firm = job is None or job.state != "active" or _is_manager(job, held[1])
+                firm = firm or bool(task and task.instances)
                 running.append(
                     displacing.Running(
                         *held, node.number, hold.slots, job.priority if job else 0, task.started if task else 0,
@@ -191,7 +197,7 @@ class Model:
             policy.NodeView(node.number, node.id, max(0, node.free - node.awaited), node.usable)
             for node in self.nodes_of(pool.id)
         )
-        queue = policy.Queue(pool.slots, pool.fill, True, turns.turn, turns.claim, None, jobs, nodes)
+        queue = policy.Queue(pool.slots, pool.fill, True, pool.gangs, turns.turn, turns.claim, None, jobs, nodes)
         return replace(queue, floor=waiting.floor_of(queue, self._ahead(pool.id, turns)))
 
     def _assign(self, node: Node, assignments: list[tuple[policy.Assignment, bool]]) -> None:
@@ -208,6 +214,26 @@ class Model:
             sent.append((task.job, task.number, task.attempt, task.retries, assignment.slots, int(ahead)))
         node.settle()
         node.send("run", tuple(sent), tuple(prepare))
+
+    def _assign_gang(self, made: policy.Assignment) -> None:
+        job = self.jobs[made.job]
+        task = job.tasks[made.task]
+        task.attempt += 1
+        task.node, task.parts = made.node, {}
+        for index, number in enumerate((made.node, *made.others)):
+            node, prepare = self.nodes[number], []
+            task.parts[number] = Part(self._look_at_preparation(job, node, prepare))
+            node.held[task.job, task.number, task.attempt] = Hold(1, node.seq + 1)
+            node.settle()
+            node.send("gang", (task.job, task.number, task.attempt), index, tuple(prepare))
+        task.state = "running" if all(part.prepared for part in task.parts.values()) else "preparing"
+        task.started = self.now
+
+    def _disband(self, task: Task, why: str) -> None:
+        """What still runs of the attempt ends, wherever it is."""
+        for number, part in task.parts.items():
+            if not part.over and number in self.nodes:
+                self.nodes[number].send("kill", ((task.job, task.number, task.attempt, why),))
 
     # -- preparation and release ----------------------------------------------------------------------------------
 
@@ -238,10 +264,15 @@ class Model:
             found = self.runs(held, node)
             if found and held[0] == number and found[1].state == "preparing":
                 if done.result == "success":
-                    found[1].state, found[1].started = "running", self.now
+                    for part in filter(None, [found[1].parts.get(node.number)]):
+                        part.prepared = True
+                    ready = all(part.prepared for part in found[1].parts.values())
+                    if ready:
+                        found[1].state, found[1].started = "running", self.now
                 elif job.state in ("terminating", "deleting"):
                     self.take_away(*found, "terminate")
                 else:
+                    self._leave(found[1], node)
                     self._put_back(found[1])
         return {job.pool}
 
@@ -271,6 +302,8 @@ class Model:
         )
         self.touched.add(job.number)
         was_manager = bool(job.manager) and task.number == 1
+        if task.state in ("running", "preparing"):
+            self._disband(task, "terminate" if outcome == ENDED else "requeue")
         task.state, task.result, task.exit, task.code = "completed", verdict.result, exit_code, code
         task.ahead = False
         if job.uses_deps and verdict.dependency == "satisfy":
@@ -296,7 +329,13 @@ class Model:
             task.requeues += 1
         self._put_back(task)
 
+    def _leave(self, task: Task, node: Node) -> None:
+        """The node has lost its instance."""
+        if node.number in task.parts:
+            task.parts[node.number].over = True
+
     def _put_back(self, task: Task) -> None:
+        self._disband(task, "requeue")
         task.state = "active"
         self.touched.add(task.job)
 
@@ -305,6 +344,7 @@ class Model:
         for held in sorted(node.held):
             found = self.runs(held, node)
             if found:
+                self._leave(found[1], node)
                 self.take_away(*found, how)
                 queues.add(found[0].pool)
             unstarted = self.waits(held, node)
@@ -466,6 +506,8 @@ class Model:
                     self._on_release(node, item[1], json.loads(item[2]))
                 case "end":
                     self._on_end(node, (item[1], item[2], item[3]), item[5], item[6], (item[7] or [0] * 8)[7], measured)
+                case "coordinated":
+                    self._on_coordinated(node, (item[1], item[2], item[3]))
                 case "back":
                     self._on_back(node, (item[1], item[2], item[3]))
                 case "begun":
@@ -498,10 +540,16 @@ class Model:
         if node.held.pop(held, None) is None:
             return
         node.settle()
+        job = self.jobs.get(held[0])
+        task = job.tasks.get(held[1]) if job else None
+        if task and task.attempt == held[2]:
+            self._leave(task, node)
         found = self.runs(held, node) or self.waits(held, node)
         if not found:
             return
         job, task = found
+        if task.instances and node.number != task.node:
+            fail = blamed(exit_code, fail)
         if took:
             measured.setdefault(job.number, []).append(took)
         self._begin(task)
@@ -525,7 +573,19 @@ class Model:
         found = self.runs(held, node) or self.waits(held, node)
         if found:
             self._begin(found[1])
+            self._leave(found[1], node)
             self.take_away(*found, "lost")
+
+    def _on_coordinated(self, node: Node, held: Held) -> None:
+        found = self.runs(held, node) if held in node.held else None
+        part = found[1].parts.get(node.number) if found else None
+        if found and part and not part.ready and not part.over:
+            part.ready = True
+            self._go(found[1])
+
+    def _go(self, task: Task) -> None:
+        if all(part.ready for part in task.parts.values()):
+            self.nodes[task.node].send("go", (task.job, task.number, task.attempt))
 
     def _on_begun(self, node: Node, held: Held) -> None:
         hold = node.held.get(held)
@@ -555,11 +615,15 @@ class Model:
             if not unstarted:
                 self._on_begun(node, held)
         node.recall = 0
+        behind = seq < node.seq
+        for found in (self.runs(held, node) for held in node.held if held in has and behind):
+            if found and found[1].instances and found[1].node == node.number:
+                self._go(found[1])
         here = [held for held in sorted(node.held) if held in has]
         again = [held for held in here if not self.runs(held, node) and not self.waits(held, node)]
         if again:
             node.send("kill", tuple((*held, "requeue") for held in again))
-        elif seq < node.seq:
+        elif behind:
             node.send("drain", node.scheduling == "disabled")
         return queues
 
@@ -650,7 +714,8 @@ class Model:
             found = self.runs(held, node)
             if found and (job is None or held[0] == job.number):
                 self.take_away(*found, how)
-                killed.append((*held, how))
+                if not found[1].instances:
+                    killed.append((*held, how))
         if killed:
             node.send("kill", tuple(killed))
 
@@ -696,15 +761,16 @@ class Model:
         if task.state == "completed":
             return "TaskCompleted"
         ran = task.state in ("running", "preparing")
-        if ran or task.ahead:
+        if (ran or task.ahead) and not task.instances:
             self.nodes[task.node].send("kill", ((job.number, task.number, task.attempt, "terminate"),))
         self.complete(job, task, ENDED, 137 if ran else None, "TaskEnded")
         self.finish(job.pool)
         return ""
 
     def delete(self, job: Job, task: Task) -> None:
-        node = self.nodes.get(task.node)
-        if node and node.boot:
+        for node in [self.nodes.get(number) for number in (task.parts if task.instances else [task.node])]:
+            if not node or not node.boot:
+                continue
             if task.state in ("running", "preparing") or task.ahead:
                 node.send("kill", ((job.number, task.number, task.attempt, "delete"),))
             node.send("clean", (job.number, job.id, task.number, task.id))

@@ -28,6 +28,24 @@ class Task:
     satisfied: bool = False
     ahead: bool = False  # active, and waits at its node for a slot
     started: int = 0
+    instances: int = 0  # of a multi-instance task
+    parts: dict[int, "Part"] = field(default_factory=dict)  # by node, the primary's first; of the latest attempt
+
+    @property
+    def size(self) -> int:
+        return policy.GANG + self.instances if self.instances else self.slots
+
+    def on(self, node: int) -> bool:
+        return node in self.parts if self.instances else node == self.node
+
+
+@dataclass
+class Part:
+    """An instance. `ready`: its coordination command has exited."""
+
+    prepared: bool
+    ready: bool = False
+    over: bool = False
 
 
 @dataclass
@@ -88,7 +106,7 @@ class Job:
 
     def _ready(self) -> tuple[policy.Ready, ...]:
         return tuple(
-            policy.Ready(task.number, task.slots, task.affinity)
+            policy.Ready(task.number, task.size, task.affinity)
             for task in self.tasks.values()
             if task.state == "active" and not task.ahead and not self.waiting(task)
         )
@@ -169,6 +187,7 @@ class Pool:
     deallocation: str = "requeue"
     allocation: str = "resizing"
     targets: int = 1000
+    gangs: bool = False
 
 
 @dataclass

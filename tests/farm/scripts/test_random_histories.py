@@ -28,6 +28,7 @@ NEW_TASK = st.fixed_dictionaries(
         "id": st.sampled_from(TASK_IDS),
         "slots": st.sampled_from([1, 1, 1, 2, 3, 4, 4, 5]),
         "max_retry": st.sampled_from([None, 0, 1, -1]),
+        "instances": st.sampled_from([0, 0, 0, 2]),
         "near": st.sampled_from([False, False, True]),
         "conditions": st.sampled_from(list(CONDITIONS)),
         "ids": st.one_of(st.just([]), st.just([]), st.lists(st.sampled_from(PARENTS), max_size=2)),
@@ -65,7 +66,7 @@ class Histories(RuleBasedStateMachine):
     edits: ClassVar[dict[str, str]] = {}
 
     @initialize(
-        main=st.sampled_from(sorted(POOLS)),
+        main=st.sampled_from(["pool-a", "pool-b"]),
         nodes=st.integers(0, 3),
         late=st.integers(0, 2),
         tasks=st.tuples(*[st.lists(NEW_TASK, min_size=3, max_size=8)] * 2),
@@ -113,11 +114,13 @@ class Histories(RuleBasedStateMachine):
         rows = []
         for fields in new[: max(0, MOST_TASKS - len(job.tasks))]:
             if self.alike:
-                fields |= {"slots": 1, "near": False, "ids": fields["ids"][:1], "ranges": []}
+                fields |= {"slots": 1, "instances": 0, "near": False, "ids": fields["ids"][:1], "ranges": []}
             newest = max(self.model.nodes, default=0)
             near = self.model.nodes[newest].id if fields["near"] and newest else ""
             conditions = CONDITIONS[fields["conditions"]]
-            task = Task(0, 0, fields["id"], fields["slots"], fields["max_retry"], near, conditions)
+            slots = 1 if fields["instances"] else fields["slots"]
+            task = Task(0, 0, fields["id"], slots, fields["max_retry"], near, conditions)
+            task.instances = fields["instances"]
             rows.append((task, fields["ids"], fields["ranges"]))
         if rows:
             self.both.add_tasks(job, rows)
@@ -460,7 +463,7 @@ class Histories(RuleBasedStateMachine):
 class Crowds(Histories):
     """One job of many short tasks has the pool to itself, so that tasks wait at nodes, until others come."""
 
-    @initialize(main=st.sampled_from(sorted(POOLS)), nodes=st.integers(1, 2), slots=st.sampled_from([1, 1, 2]))
+    @initialize(main=st.sampled_from(["pool-a", "pool-b"]), nodes=st.integers(1, 2), slots=st.sampled_from([1, 1, 2]))
     def begin(self, main, nodes, slots):
         self.alike = True
         self.both = Both(self.loop, self.url, self.edits)
@@ -477,6 +480,52 @@ class Crowds(Histories):
             self.both.report(node, *[["end", *held, 5, 0, None, [0] * 7 + [500]] for held in sorted(node.held)])
         self.after()
         assert any(node.awaited for node in self.model.nodes.values())
+
+
+class Gangs(Histories):
+    """A pool whose nodes have one slot each and may reach each other: multi-instance tasks among others."""
+
+    @initialize(
+        nodes=st.integers(2, 4),
+        tasks=st.tuples(*[st.lists(st.tuples(NEW_TASK, st.sampled_from([0, 0, 1, 2, 3])), min_size=3, max_size=8)] * 2),
+        lower=st.booleans(),
+        limit=st.sampled_from([-1, -1, 1]),
+        prep=st.sampled_from(PREPARATIONS),
+        manager=st.sampled_from(MANAGERS),
+    )
+    def begin(self, nodes, tasks, lower, limit, prep, manager):
+        self.alike = False
+        self.both = Both(self.loop, self.url, self.edits)
+        self.model = self.both.model
+        for pool in POOLS:
+            self.both.add_pool(pool)
+        for _ in range(nodes):
+            self.both.new_node("pool-c")
+        for name, new in zip(("j1", "j2"), tasks, strict=True):
+            priority = -5 if lower and name == "j2" else 0
+            job = Job(0, name, "pool-c", priority, limit, 0, True, "noaction", "performexitoptionsjobaction", 0)
+            if name == "j1":
+                job = replace(job, **prep, **manager)
+            self.both.add_job(job)
+            self.put(self.model.job(name), [fields | {"slots": 1, "instances": size} for fields, size in new])
+        self.after()
+
+    def instances(self):
+        """(node, attempt) of all that run and whose coordination command may end."""
+        return [
+            (node, held)
+            for node in self.model.nodes.values()
+            for held in sorted(node.held)
+            if (found := self.model.runs(held, node)) and found[1].instances and not found[1].parts[node.number].ready
+        ]
+
+    @precondition(lambda self: self.instances())
+    @rule(data=st.data(), several=st.booleans())
+    def coordination_commands_end(self, data, several):
+        waiting = self.instances()
+        for node, held in waiting if several else [data.draw(st.sampled_from(waiting), label="instance")]:
+            self.both.report(node, ["coordinated", *held, 0])
+        self.after()
 
 
 def budget(part):
@@ -500,6 +549,12 @@ def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
 @pytest.mark.timeout(900)
 def test_they_agree_where_tasks_wait_at_nodes(redis_url, loop):
     machine = type("Crowded", (Crowds,), {"url": redis_url, "loop": loop})
+    run_state_machine_as_test(machine, settings=budget(4))
+
+
+@pytest.mark.timeout(900)
+def test_they_agree_about_tasks_of_several_instances(redis_url, loop):
+    machine = type("InGangs", (Gangs,), {"url": redis_url, "loop": loop})
     run_state_machine_as_test(machine, settings=budget(4))
 
 

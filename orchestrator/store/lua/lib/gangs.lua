@@ -99,6 +99,7 @@ end
 -- What a subtask's end means for the task while that goes on: it has failed, whatever the exit code.
 function gangs.blame(index, id, exit, fail)
   local who = 'subtask ' .. index .. ' on node ' .. id .. ': '
+  if not fail and not exit then return nil end
   if not fail then
     if exit == 0 then return {'pre', 'ServerError', 'Unknown', who .. 'it ended before its task', ''} end
     return {'run', 'UserError', 'FailureExitCode', who .. 'exit code ' .. tostring(exit), ''}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.facts import Job, Node, Pool, Task
-from orchestrator.domain.scheduling import UNLIMITED, Claim
+from orchestrator.domain.scheduling import GANG, UNLIMITED, Claim
 
 NAMED = 3  # how many parents, nodes or jobs a sentence names before it counts the rest
 OUTPUT_MEMBERS = ("stderr", "stdout", "output")  # details of a failureInfo that quote what a command said
@@ -158,10 +158,26 @@ def _pool_stands(s: Situation) -> str:
         return f"There is no pool {s.pool_id}; the task waits until one of that id is created or the job gets another."
     if s.pool.state == "deleting":
         return f"Pool {s.pool_id} is being deleted; the task waits until one of that id is created again."
+    if s.task.instances:
+        return _pool_without_gangs(s.pool, s.task.instances)
     if s.task.slots > s.pool.slots:
         return (
             f"The task needs {s.task.slots} slots, but nodes of pool {s.pool_id} have only {s.pool.slots}, "
             "so it can never start there."
+        )
+    return ""
+
+
+def _pool_without_gangs(pool: Pool, instances: int) -> str:
+    if not pool.body.get("enableInterNodeCommunication"):
+        return (
+            f"The task has {_count(instances, 'instance')}, but the nodes of pool {pool.id} may not reach each other "
+            "(enableInterNodeCommunication is off), so it can never start there."
+        )
+    if pool.slots > 1:
+        return (
+            f"The task has {_count(instances, 'instance')} that need a node each for themselves, but nodes of pool "
+            f"{pool.id} have {pool.slots} task slots (taskSlotsPerNode), so it can never start there."
         )
     return ""
 
@@ -279,6 +295,41 @@ def _higher_priority(s: Situation) -> str:
     )
 
 
+def _too_few_nodes(s: Situation) -> str:
+    """A multi-instance task needs that many idle nodes at once."""
+    if not s.task.instances:
+        return ""
+    usable = [node for node in s.nodes if _usable(node) and node.number not in s.barred]
+    idle = sum(node.free > 0 for node in usable)
+    if idle >= s.task.instances and s.claim is None:
+        return ""
+    others = len(s.nodes) - len(usable)
+    rest = f" ({_count(others, 'other')} cannot be used now)" if others else ""
+    return (
+        f"It needs {_count(s.task.instances, 'idle node')} at once; of the {len(usable)} of pool {s.pool_id} "
+        f"{idle} {'is' if idle == 1 else 'are'} idle{rest}{_collected(s)}{_resizing_note(s)}."
+    )
+
+
+def _collected(s: Situation) -> str:
+    claim = s.claim
+    if claim is None or claim.slots < GANG:
+        return ""
+    if (claim.job, claim.task) == (s.job.number, s.task.number):
+        return f"; others have passed it for {_age(s.now - claim.since)}, and soon it gets what becomes idle"
+    return f"; task {s.claim_task} of job {s.claim_job} waits for {claim.slots - GANG} and comes first"
+
+
+def _gang_first(s: Situation) -> str:
+    """A multi-instance task that waited too long gets what becomes idle."""
+    if s.claim is None or s.claim.slots < GANG or not _most_free(s.nodes):
+        return ""
+    return (
+        f"Task {s.claim_task} of job {s.claim_job} needs {s.claim.slots - GANG} idle nodes at once and waited too "
+        f"long: it gets every node of pool {s.pool_id} that becomes idle until it has them."
+    )
+
+
 def _reserved(s: Situation) -> str:
     claim = s.claim
     if claim is None or not claim.node:
@@ -326,6 +377,8 @@ _REASONS: tuple[Callable[[Situation], str], ...] = (
     _after_manager,
     _parallel_limit,
     _higher_priority,
+    _too_few_nodes,
+    _gang_first,
     _reserved,
     _queued,
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.facts import Job, Node, Pool, Task
-from orchestrator.domain.scheduling import Claim
+from orchestrator.domain.scheduling import GANG, Claim
 from orchestrator.domain.why import Parent, Rival, Situation, why
 
 S = 1_000_000
@@ -197,3 +197,47 @@ def test_a_job_whose_manager_waits_or_whose_preparation_failed_everywhere_says_s
         "The job preparation task failed on node tvm-1, and there is no other node in pool pool."
     )
     assert "preparation" not in said(nodes=(a_node(), a_node(2)), barred=frozenset({1}))
+
+
+REACHABLE = replace(POOL, slots=1, body={"enableInterNodeCommunication": True})
+
+
+def of_three(*free, **other):
+    return said(
+        task={"instances": 3}, pool=REACHABLE, nodes=tuple(a_node(n, slots=1, free=f) for n, f in enumerate(free, 1)),
+        **other,
+    )  # fmt: skip
+
+
+def test_a_multi_instance_task_says_what_its_pool_lacks():
+    assert said(task={"instances": 2}) == (
+        "The task has 2 instances, but the nodes of pool pool may not reach each other "
+        "(enableInterNodeCommunication is off), so it can never start there."
+    )
+    assert said(task={"instances": 2}, pool=replace(REACHABLE, slots=4)) == (
+        "The task has 2 instances that need a node each for themselves, but nodes of pool pool have 4 task slots "
+        "(taskSlotsPerNode), so it can never start there."
+    )
+
+
+def test_a_multi_instance_task_says_how_many_nodes_are_idle_of_how_many():
+    assert of_three(1, 0, 1) == "It needs 3 idle nodes at once; of the 3 of pool pool 2 are idle."
+    assert of_three(1, 1, barred=frozenset({2})) == (
+        "It needs 3 idle nodes at once; of the 1 of pool pool 1 is idle (1 other cannot be used now)."
+    )
+    assert of_three(1, 0, 1, claim=Claim(1, 5, GANG + 3, 4 * S)) == (
+        "It needs 3 idle nodes at once; of the 3 of pool pool 2 are idle; others have passed it for 6 s, "
+        "and soon it gets what becomes idle."
+    )
+    assert of_three(1, 1, 1, claim=Claim(9, 2, GANG + 4, 0), claim_job="big", claim_task="wide") == (
+        "It needs 3 idle nodes at once; of the 3 of pool pool 3 are idle; task wide of job big waits for 4 "
+        "and comes first."
+    )
+
+
+def test_other_tasks_name_the_gang_that_gets_what_becomes_idle():
+    claim = Claim(9, 2, GANG + 2, 0)
+    assert said(nodes=(a_node(slots=1, free=1),), claim=claim, claim_job="big", claim_task="wide") == (
+        "Task wide of job big needs 2 idle nodes at once and waited too long: it gets every node of pool pool that "
+        "becomes idle until it has them."
+    )

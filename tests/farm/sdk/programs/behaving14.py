@@ -131,9 +131,9 @@ def user(scope="pool", level="nonadmin"):
 
 
 def clean_up_and_finish(keep=(), **result):
-    """Delete what this program made but for these jobs, without waiting for it, and print the result."""
+    """Delete what this program made but for these jobs and pools, without waiting for it, and print the result."""
     for job_id in set(_jobs) - set(keep):
         refusal(lambda job_id=job_id: batch.job.delete(job_id))
-    for pool_id in _pools:
+    for pool_id in set(_pools) - set(keep):
         refusal(lambda pool_id=pool_id: batch.pool.delete(pool_id))
     finish(**result)

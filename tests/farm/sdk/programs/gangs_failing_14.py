@@ -132,9 +132,10 @@ with_job = [outcome(ended(job_id, "with_job"))[2:], all_over()]
 wait(lambda: batch.job.get(job_id).state == "completed")
 
 # what a pool must have: the test asks why it waits
-apart = a_job(a_pool(0, wait_idle=False), gang("apart", "true"))
+unreachable = a_pool(0, wait_idle=False)
+apart = a_job(unreachable, gang("apart", "true"))
 
 clean_up_and_finish(
-    keep=[apart], one_fails=one_fails, failed=failed, no_program=no_program, too_long=too_long, never_ready=never_ready,
-    stopped=stopped, moved=moved, lost=lost, deleted=deleted, with_job=with_job, apart=apart,
+    keep=[apart, unreachable], one_fails=one_fails, failed=failed, no_program=no_program, too_long=too_long,
+    never_ready=never_ready, stopped=stopped, moved=moved, lost=lost, deleted=deleted, with_job=with_job, apart=apart,
 )  # fmt: skip

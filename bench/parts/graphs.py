@@ -100,16 +100,16 @@ async def run(store: Store, graph: Graph) -> Cost:
     world = _World(store, (await store.nodes.create(1, 1, 0))[0].number)
     await store.nodes.boot(world.node, "127.0.0.9", None)
     await store.jobs.add("graph", {}, **JOB)
-    before = await _spent(store)
-    for page in _pages(graph.rows):
+    before = await spent(store)
+    for page in pages(graph.rows):
         added = await store.tasks.add("graph", page)
         assert not any(one.code for one in added)
         await world.engine()
     await world.report(["up", {"version": "bench"}], ["ready"])
     order = await world.end_all()
-    spent = await _spent(store)
+    after = await spent(store)
     _check(graph, order)
-    return Cost(spent.commands - before.commands, spent.cpu_us - before.cpu_us)
+    return Cost(after.commands - before.commands, after.cpu_us - before.cpu_us)
 
 
 class _World:
@@ -151,7 +151,8 @@ class _World:
         return order
 
 
-def _pages(rows: list[Row]) -> Iterator[list[NewTask]]:
+def pages(rows: list[Row]) -> Iterator[list[NewTask]]:
+    """The tasks of add calls."""
     for start in range(0, len(rows), 100):
         yield [_new(*row) for row in rows[start : start + 100]]
 
@@ -173,7 +174,8 @@ def _check(graph: Graph, order: list[int]) -> None:
             assert max(place[str(k)] for k in range(first, last + 1)) < place[id], f"{graph.name}: {id} ran too early"
 
 
-async def _spent(store: Store) -> Cost:
+async def spent(store: Store) -> Cost:
+    """By this server so far."""
     facts = await store.redis.info("commandstats")
     calls = sum(entry["calls"] for entry in facts.values())
     cpu = await store.redis.info("cpu")

@@ -7,7 +7,8 @@ if j.state ~= 'deleting' or pending(j, 'running') > 0 or waits_at_nodes(j) then 
 local J = j.number
 -- Its nodes may still have to be released; the engine asks again then.
 if j.prep ~= '' and call('HGET', K.job(J), 'wound_up') ~= '1' then return done(1, j.id) end
-local scan = call('HSCAN', K.task_states(J), 0, 'COUNT', 250)
+-- From where the last call ended: a scan that begins anew finds nothing in the part that was emptied, and would say so.
+local scan = call('HSCAN', K.task_states(J), call('HGET', K.job(J), 'purged_to') or '0', 'COUNT', 250)
 local numbers = {}
 for i = 1, #scan[2], 2 do
   numbers[#numbers + 1] = scan[2][i]
@@ -19,9 +20,10 @@ for i = 1, #scan[2], 2 do
     for _, range in ipairs(ranges) do forget_list(J, 'r', range) end
   end
 end
-if #numbers > 0 then
-  many('HDEL', K.task_states(J), numbers)
-  many('HDEL', K.task_specs(J), numbers)
+many('HDEL', K.task_states(J), numbers)
+many('HDEL', K.task_specs(J), numbers)
+if #numbers > 0 or call('EXISTS', K.task_states(J)) == 1 then
+  call('HSET', K.job(J), 'purged_to', scan[1])
   return done(0, j.id)
 end
 local orphans = call('SPOP', K.dep_orphans(J), 250)

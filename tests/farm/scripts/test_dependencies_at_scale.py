@@ -74,13 +74,37 @@ def test_a_job_is_deleted_at_once_however_many_tasks_it_has(redis_url):
         try:
             await store.redis.flushdb()
             await store.jobs.add("graph", {}, **graphs.JOB)
-            for page in graphs._pages(graphs.plain(tasks).rows):
+            for page in graphs.pages(graphs.plain(tasks).rows):
                 await store.tasks.add("graph", page)
-            before = await graphs._spent(store)
+            before = await graphs.spent(store)
             await store.jobs.delete("graph")
             assert (await store.jobs.get("graph")).state == "deleting"
-            return (await graphs._spent(store)).commands - before.commands
+            return (await graphs.spent(store)).commands - before.commands
         finally:
             await store.close()
 
     assert asyncio.run(commands_of_delete(2000)) <= asyncio.run(commands_of_delete(100)) + 2
+
+
+def test_nothing_is_left_of_a_deleted_job_whose_many_tasks_waited(redis_url):
+    async def left(tasks):
+        store = await Store.open(redis_url, "graphs", b"s" * 32)
+        try:
+            await store.redis.flushdb()
+            job = await store.jobs.add("graph", {}, **graphs.JOB)
+            rows = [(f"t{n}", (f"ghost-{n}",), ((1, 2),)) for n in range(tasks)]
+            for page in graphs.pages(rows):
+                await store.tasks.add("graph", page)
+                while (await store.scripts.call("continue_dependencies", job=job.number))[0]:
+                    pass
+            await store.jobs.delete("graph")
+            await store.jobs.step(job.number)
+            chunks = 1
+            while not await store.jobs.purge_chunk(job.number):
+                chunks += 1
+            assert chunks >= tasks / 300, "a chunk deletes about 250"
+            return await store.redis.keys(store.keys("job", job=job.number) + "*")
+        finally:
+            await store.close()
+
+    assert asyncio.run(left(9000)) == []

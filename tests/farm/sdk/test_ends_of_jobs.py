@@ -38,6 +38,10 @@ def test_a_job_ends_when_all_its_tasks_have(seen):
     assert seen["never_back"][0] == 400
 
 
+def test_a_job_ends_when_its_time_is_over(seen):
+    assert seen["walled"] == ["MaxWallClockTimeExpiry", ["failure", 137, "usererror", "TaskEnded"]]
+
+
 def test_exit_conditions_act_on_the_job(seen):
     assert seen["actions"] == {
         "code": ["completed", "TaskFailed"],

@@ -1,5 +1,7 @@
 """What becomes of tasks when their job is disabled, terminated, deleted, or ends by itself; dependencies."""
 
+from datetime import timedelta
+
 from behaving14 import (
     a_job,
     a_pool,
@@ -76,9 +78,11 @@ left = wait(
 )
 
 # ends by itself
+walled = a_job(pool_id, sh("t", SLEEP), constraints=models.JobConstraints(max_wall_clock_time=timedelta(seconds=2)))
 auto = a_job(pool_id, sh("a", "true"), sh("b", "exit 1"))
 batch.job.patch(auto, models.JobPatchParameter(on_all_tasks_complete="terminatejob"))
 auto_job = job_state(auto, "completed")
+walled_job, walled_task = job_state(walled, "completed"), outcome(batch.task.get(walled, "t"))
 empty = a_job(pool_id, on_all_tasks_complete="terminatejob")
 job_state(empty, "completed")
 one_way = a_job(pool_id, sh("a", "sleep 600"))
@@ -156,6 +160,7 @@ clean_up_and_finish(
     terminated=[terminated.execution_info.terminate_reason, terminated_task, late],
     left=left,
     auto=auto_job.execution_info.terminate_reason,
+    walled=[walled_job.execution_info.terminate_reason, walled_task],
     never_back=never_back,
     actions=actions,
     waiting=waiting,

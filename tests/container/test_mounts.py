@@ -12,6 +12,11 @@ WORK = """cd $AZ_BATCH_NODE_MOUNTS_DIR/box/in
 test $(cat given) = 1 && echo 2 > new && echo 3 >> new && mkdir sub && mv new sub/moved && rm given
 head -c 9000000 /dev/zero > sub/big && cat sub/moved && id -u && ! touch ../../fixed/x"""
 
+ROOT = {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
+ATTACK = """for one in /proc/[0-9]*; do cat $one/environ; done | tr "\\0" "\\n" | grep SAS_URL
+mount -t tmpfs none /srv && echo mounted; umount $AZ_BATCH_NODE_MOUNTS_DIR/box && echo unmounted
+for one in /proc/[0-9]*; do tr "\\0" " " < $one/cmdline | grep -q "[r]clone mount" && echo seen; done; id -u"""
+
 
 def blob(farm: RunningFarm, path: str, **more: Any) -> dict[str, Any]:
     said = {"accountName": farm.account, "containerName": "mounted", "accountKey": farm.key, "relativeMountPath": path}
@@ -44,6 +49,12 @@ def test_a_container_of_files_is_mounted_read_and_written_and_only_read_where_th
     assert said[0].split()[:2] == ["2", "3"] and int(said[0].split()[2]) > 0
     # what a task has written is there when it has ended
     assert {one.name: one.size for one in box.list_blobs()} == {"in/sub/moved": 4, "in/sub/big": 9_000_000}
+    attack = {"id": "root", "commandLine": f"/bin/sh -c '{ATTACK}'", "userIdentity": ROOT}
+    farm.add_job("attack", "mounting", [attack])
+    wait_until(lambda: farm.tasks("attack")[0]["state"] == "completed", 60)
+    lines = farm.raw("GET", "/jobs/attack/tasks/root/files/stdout.txt").text.split()
+    assert lines == ["seen", "seen", "0"], "root sees what shows the mounts, and neither its secret nor a way to mount"
+
     with farm.api as api:
         shown = api.get("/pools/mounting")["mountConfiguration"][0]["azureBlobFileSystemConfiguration"]
     assert shown == {"accountName": farm.account, "containerName": "mounted", "relativeMountPath": "box"}

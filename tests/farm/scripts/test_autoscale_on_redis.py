@@ -147,6 +147,17 @@ def test_tasks_that_wait_for_others_or_for_a_job_that_is_not_active_are_not_acti
     assert world.samples().of("$FailedTasks").values == [1]
 
 
+def test_a_multi_instance_task_that_waits_counts_as_many_as_it_has_instances(world):
+    pool = world.add_pool()
+    store = world.store
+    world.run(store.jobs.add("j", {"poolInfo": {"poolId": "pool"}}, **JOB))
+    world.run(store.tasks.add("j", [NewTask("one", '{"id": "one"}'), NewTask("gang", '{"id": "gang"}', instances=5)]))
+
+    measured = world.run(store.measuring.sample(world.run(store.autoscale.scaled())))[pool.number]
+
+    assert measured.metrics["$ActiveTasks"] == 6
+
+
 def test_evaluations_come_at_once_and_then_every_interval_and_count_once(world):
     pool = world.add_pool()
     assert world.due() == START and pool.allocation == "steady"

@@ -10,6 +10,7 @@ from agent import core
 from agent.assignment import Job, Work
 from agent.core import Begun, Core, End, Finish, Impossible, Launch, Prepare, Reason, Report, Stop, Upload
 from agent.failures import PRE, UPLOAD, failure
+from agent.gangs import Gang
 
 JOB = Job(1, "j", {})
 STATS = [10, 1, 1, 0, 8, 0, 4096]
@@ -32,6 +33,48 @@ def test_a_task_without_files_is_launched_at_once_and_reported_when_it_exits():
     assert effects[0] == Report(["end", 1, 1, 1, 0, 3, None, [*STATS, 5_000_000]], 5.0)
     assert isinstance(effects[1], Finish)
     assert node.holds() == []
+
+
+def instance(index=0, words=("coordinate",)):
+    return replace(work(inputs=True), gang=Gang(index, ("10.0.0.1", "10.0.0.2"), words))
+
+
+def test_an_instance_coordinates_waits_for_the_others_and_only_then_runs_its_own_command():
+    node, key = Core(), (1, 1, 1)
+
+    assert node.assigned(instance(), 0.0) == [Prepare(key)]
+    assert node.go(key) == []
+    assert node.prepared(key) == [Launch(key)] and node.words(key) == ["coordinate"]
+    assert reports(node.exited(key, End(0, STATS), 1.0)) == [["coordinated", 1, 1, 1, 0]]
+    node.check()
+    assert node.go(key) == [Launch(key)] and node.words(key) == ["true"]
+    assert node.go(key) == []
+    assert reports(node.exited(key, End(0, STATS), 2.0)) == [["end", 1, 1, 1, 0, 0, None, [*STATS, 2_000_000]]]
+
+
+def test_without_a_coordination_command_an_instance_is_ready_once_its_files_are_there():
+    node = Core()
+    node.assigned(instance(1, ()), 0.0)
+    assert reports(node.prepared((1, 1, 1))) == [["coordinated", 1, 1, 1, None]]
+
+
+def test_a_coordination_command_that_fails_ends_the_instance():
+    node = Core()
+    node.assigned(instance(1), 0.0)
+    node.prepared((1, 1, 1))
+    (item,) = reports(node.exited((1, 1, 1), End(7, STATS), 1.0))
+    assert (item[5], item[6][:3]) == (7, ["run", "UserError", "FailureExitCode"])
+    assert node.holds() == []
+
+
+def test_an_instance_that_waits_for_the_others_is_ended_like_one_that_runs():
+    node, key = Core(), (1, 1, 1)
+    node.assigned(instance(1), 0.0)
+    node.prepared(key)
+    node.exited(key, End(0, STATS), 1.0)
+    assert node.kill(key, Reason("requeue", ""), 2.0) == [Stop(key, core.GATHERED, False)]
+    (item,) = reports(node.ended(key, 3.0))
+    assert (item[0], item[5], item[6][2]) == ("end", None, "TaskEnded")
 
 
 def test_a_retention_changed_while_the_task_runs_counts_from_its_end():

@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m agent BOOTFILE", file=sys.stderr)
         return 2
-    priority.answer_soon()
     os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
     boot = Boot.receive(sys.stdin) if arguments == ["-"] else Boot.read_once(Path(arguments[0]))
+    priority.answer_soon(boot.own_system)
     settings = Settings.read(os.environ)
     try:
         firewall.set_up(boot)

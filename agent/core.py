@@ -96,6 +96,7 @@ class End(NamedTuple):
 
     `memory_limit`: bytes that the node has, when the kernel killed the command because they were used up.
     `at`: when it ended, monotonic seconds; 0: now.
+    `process_limit`: processes that the node may have, when the agent killed the command because they were used up.
     """
 
     exit: int
@@ -103,6 +104,7 @@ class End(NamedTuple):
     signal: int = 0
     memory_limit: int = 0
     at: float = 0.0
+    process_limit: int = 0
 
 
 class Reason(NamedTuple):
@@ -413,6 +415,9 @@ def _own_fault(end: End) -> Failure | None:
         return failure(RUN, "DiskFull", "a file of the task reached the node's disk share")
     if end.memory_limit:
         words = f"the task ran out of memory and was killed: the node has {end.memory_limit} bytes"
+        return failure(RUN, "FailureExitCode", words)
+    if end.process_limit:
+        words = f"the task took up the node's {end.process_limit} processes and threads and was killed"
         return failure(RUN, "FailureExitCode", words)
     return None
 

@@ -14,10 +14,16 @@ NO_LIMIT = 1 << 60
 class _Files(NamedTuple):
     limit: str
     events: str
+    usage: str
+    stat: str
+    caches: tuple[bytes, ...]
 
 
-_V1 = _Files("memory/memory.limit_in_bytes", "memory/memory.oom_control")
-_V2 = _Files("memory.max", "memory.events")
+_V1 = _Files(
+    "memory/memory.limit_in_bytes", "memory/memory.oom_control", "memory/memory.usage_in_bytes", "memory/memory.stat",
+    (b"total_active_file", b"total_inactive_file"),
+)  # fmt: skip
+_V2 = _Files("memory.max", "memory.events", "memory.current", "memory.stat", (b"active_file", b"inactive_file"))
 
 
 class Memory:
@@ -25,6 +31,7 @@ class Memory:
 
     def __init__(self, root: str = "/sys/fs/cgroup") -> None:
         files = next((files for files in (_V2, _V1) if os.path.exists(f"{root}/{files.limit}")), None)
+        self._files, self._root = files, root
         self._events = f"{root}/{files.events}" if files else ""
         self.limit = _limit(f"{root}/{files.limit}") if files else 0
         self._seen = self._kills()
@@ -33,6 +40,16 @@ class Memory:
         """Whether the kernel has killed a process here since the last time we asked."""
         before, self._seen = self._seen, self._kills()
         return self._seen > before
+
+    def used(self) -> int:
+        """Bytes in use, without what the kernel keeps of files because there is room; 0 without a limit."""
+        if not self.limit or not self._files:
+            return 0
+        with open(f"{self._root}/{self._files.usage}", "rb") as file:
+            usage = int(file.read())
+        with open(f"{self._root}/{self._files.stat}", "rb") as file:
+            words = (line.split() for line in file)
+            return usage - sum(int(value) for name, value in words if name in self._files.caches)
 
     def _kills(self) -> int:
         if not self.limit:

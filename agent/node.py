@@ -16,6 +16,7 @@ from agent.commands import Commands
 from agent.container_commands import ContainerCommands
 from agent.contract import variables
 from agent.contract.boot import Boot
+from agent.crowding import Crowding
 from agent.directories import Directories
 from agent.door import Door
 from agent.environment import node_variables
@@ -91,7 +92,9 @@ class Node:
         self._commands.warm(self._accounts.choose(None))
         link = asyncio.create_task(self._link.run(self._pulse.beat, self._boot.heartbeat_s))
         self._system.prepare()
-        running = (self._startup.run(), self._watch_silence(), self._system.watch())
+        running = [self._startup.run(), self._watch_silence(), self._system.watch()]
+        if self._boot.own_system:
+            running.append(Crowding(self._commands).watch())
         parts = [link, *map(asyncio.create_task, running)]
         stop = asyncio.create_task(stopping.wait())
         try:

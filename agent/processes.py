@@ -48,8 +48,10 @@ def all_halted() -> Iterator[None]:
     """Nobody that this process may signal runs inside: what forks as fast as it is killed holds still, and what starves
     us does not. Only where such processes are tasks, or can wait: the whole machine's would hold still, too.
     """
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(-1, signal.SIGSTOP)
+        if os.getppid():  # the agent has to go on, where a spawner may stop it at all
+            os.kill(os.getppid(), signal.SIGCONT)
     try:
         yield
     finally:
@@ -68,6 +70,15 @@ def descendants(pid: int) -> list[int]:
         front = [child for parent in front for child in children.get(parent, ())]
         found += front
     return found
+
+
+def threads(pid: int) -> int:
+    """How many a live process has; 0 when it is gone or a zombie's last."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[17])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def kill(pids: list[int], signum: int = signal.SIGKILL) -> None:

@@ -15,11 +15,15 @@ Messages are msgpack arrays on a stream socket:
                        ["kill", id, signal]     to the whole tree
                        ["clear", id]            end what a command left that was told to keep it
                        ["courier"]              with one socket (courier.py)
+                       ["census"]
+                       ["lower"]                commands come last from now on
+                       ["rout"]                 end what no command has any more
     spawner -> agent   ["up", namespaced]
                        ["fail", id, code, message, next]
                        ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops, ended, next]
                        ["back", ids]            what waited and will not start
                        ["cleared", id, ended, 0]
+                       ["census", {id: processes and threads}]      0: what no command has any more
 
 Flags: KEEP: processes that are left after a successful exit stay (start task, coordination command).
 MORE: what the command writes comes behind what is there.
@@ -36,8 +40,9 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
-from contextlib import nullcontext
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,6 +71,9 @@ _GATHER_S = 0.004
 
 _LOW = 4
 """Commands in line below which the agent is told at once, so that it can send more."""
+
+_ROOM_TO_DIE_S = 0.0005
+"""For each process that was just killed: whoever looks after thousands all the time keeps them from ending."""
 
 
 @dataclass(slots=True)
@@ -97,6 +105,7 @@ class Spawner:
         self._by_id: dict[int, int] = {}
         self._dying: set[int] = set()
         self._kept: dict[int, int] = {}  # tag -> id
+        self._not_before = 0.0
         self._settled: set[int] = set()  # children that lead no command and may live: couriers, services
         self._line: dict[int, tuple] = {}  # commands that wait for others' ends, in order
         self._replies: list[bytes] = []
@@ -245,6 +254,33 @@ class Spawner:
         self._by_id[id] = tag
         self._dying.add(tag)
 
+    def _census(self) -> None:
+        counts: Counter[int] = Counter()
+        with processes.all_halted() if self._halts else nullcontext():
+            for pid, tag in self._descendants():
+                command = self._by_tag.get(tag)
+                counts[command.id if command else 0] += processes.threads(pid)
+        self._reply("census", counts)
+
+    def _lower(self) -> None:
+        for pid in self._by_pid:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, pid, priority.LAST)
+
+    def _rout(self) -> None:
+        """Services of the start task, what has changed its tag on purpose, and couriers: there is no telling them apart
+        when they have taken up the node's processes.
+        """
+        with processes.all_halted() if self._halts else nullcontext():
+            processes.kill([pid for pid, tag in self._descendants() if tag not in self._by_tag])
+
+    def _descendants(self) -> Iterator[tuple[int, int]]:
+        """Live ones, with their tags."""
+        for pid in processes.descendants(os.getpid()):
+            tag = processes.tag_of(pid)
+            if tag is not None:
+                yield pid, tag
+
     def _courier(self) -> None:
         fd = self._sockets.popleft()
         processes.tag_children(0)
@@ -306,9 +342,12 @@ class Spawner:
         return {tag for tag in tags.values() if tag is not None}
 
     def _end_dying(self) -> None:
+        if time.monotonic() < self._not_before:
+            return
         with processes.all_halted() if self._halts else nullcontext():
             alive = processes.tagged(self._dying)
             processes.kill(alive)
+        self._not_before = time.monotonic() + _ROOM_TO_DIE_S * len(alive)
         left = {processes.tag_of(pid) for pid in alive}
         for tag in self._dying - left:
             command = self._by_tag[tag]
@@ -330,7 +369,7 @@ class Spawner:
 
 _HANDLERS = {
     "run": "_run", "line": "_line_up", "go": "_go", "back": "_give_back", "kill": "_kill", "courier": "_courier",
-    "clear": "_clear",
+    "clear": "_clear", "census": "_census", "rout": "_rout", "lower": "_lower",
 }  # fmt: skip
 
 
@@ -383,7 +422,7 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool,
     else:
         confinement.adopt_orphans()
     os.umask(0o022)
-    priority.answer_soon()
+    priority.answer_soon(own_system)
     confinement.die_before_others()
     if file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))

@@ -33,6 +33,7 @@ class Handlers(NamedTuple):
     back: Callable[["Spawner", list[int]], None]  # commands of the line that will not start
     lost: Callable[["Spawner"], None]
     cleared: Callable[[int], None]
+    counted: Callable[["Spawner", dict[int, int]], None]  # processes and threads by id; 0: of no command
 
 
 class Spawner:
@@ -48,7 +49,7 @@ class Spawner:
         self._file_size, self._own_system = file_size, own_system
         self._handlers, self._mark = handlers, mark
         self._namespaced = account.uid is not None and not own_system and confinement.may_isolate()
-        self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
+        self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape", strict_map_key=False)
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -92,6 +93,24 @@ class Spawner:
         """End what a command left behind that was told to keep it; `cleared` is told when all of it is gone."""
         self._flush()
         self._send(self._packer.pack(("clear", id)))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def count(self) -> None:
+        """Ask how many processes each command has; the answer goes to `counted`."""
+        self._flush()
+        self._send(self._packer.pack(("census",)))
+
+    def lower(self) -> None:
+        """The process groups of its commands come last: of a user who is ours, too."""
+        self._flush()
+        self._send(self._packer.pack(("lower",)))
+
+    def rout(self) -> None:
+        """End what no command has any more: services, strays and couriers."""
+        self._send(self._packer.pack(("rout",)))
 
     def courier(self) -> socket.socket:
         """A new courier of this user (courier.py); it ends when the socket is closed."""
@@ -203,6 +222,8 @@ class Spawner:
                 self._handlers.back(self, rest[0])
             elif kind == "cleared":
                 self._handlers.cleared(rest[0])
+            elif kind == "census":
+                self._handlers.counted(self, *rest)
             else:
                 self._up = True
                 self._write()

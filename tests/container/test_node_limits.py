@@ -56,3 +56,43 @@ def test_a_task_sees_the_limits_of_its_size(small, docker_nodes) -> None:
 
     assert seen["shm"]["exitCode"] == 0
     assert small.raw("GET", "/jobs/sees/tasks/shm/files/stdout.txt").text.strip() == str(256 << 10)
+
+
+def bomb(line: str, admin: bool = False) -> dict[str, Any]:
+    who = {"autoUser": {"scope": "pool", "elevationLevel": "admin" if admin else "nonadmin"}}
+    return {"id": "bomb", "commandLine": line, "userIdentity": who}
+
+
+FORKS = """/usr/bin/python3 -c "
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+\""""
+THREADS = """/usr/bin/python3 -c "
+import threading
+while True:
+    try:
+        threading.Thread(target=threading.Event().wait).start()
+    except RuntimeError:
+        pass
+\""""
+
+
+@pytest.mark.parametrize(("name", "line"), [("forks", FORKS), ("threads", THREADS)])
+def test_a_fork_bomb_ends_with_its_task_and_says_so_and_the_node_lives_on(small, docker_nodes, name, line) -> None:
+    (before,) = small.nodes(POOL)
+    node = docker_nodes.container(before["id"])
+
+    seen = outcomes(small, name, bomb(line))
+    after = outcomes(small, f"{name}-next", {"id": "next", "commandLine": "/bin/true"})
+
+    failure = seen["bomb"]["failureInfo"]
+    assert failure["code"] == "FailureExitCode" and "2048 processes" in str(failure["details"])
+    assert len(small.attempts(name, "bomb")) == 1
+    assert after["next"]["exitCode"] == 0
+    (now,) = small.nodes(POOL)
+    assert now["lastBootTime"] == before["lastBootTime"] and now["state"] == "idle"
+    assert len(node.top()["Processes"]) < 20

@@ -9,10 +9,11 @@ from orchestrator.domain.catalogue import Size
 
 CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP", "NET_ADMIN",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP", "NET_ADMIN", "SYS_NICE",
 )  # fmt: skip
-"""What agent and tasks together need. NET_ADMIN is the agent's, for its firewall; its spawners drop it. Nobody has
-SYS_PTRACE or NET_RAW: with them a task could get at its agent or past the firewall."""
+"""What agent and tasks together need. NET_ADMIN is the agent's, for its firewall, and SYS_NICE, so that it goes before
+its tasks; its spawners drop both. Nobody has SYS_PTRACE or NET_RAW: with them a task could get at its agent or past the
+firewall."""
 MOUNTING = "SYS_ADMIN"
 """The agent's, too, on pools that mount; on others nobody has it."""
 FUSE = "/dev/fuse"

@@ -13,7 +13,7 @@ import httpx
 import redis
 
 from orchestrator import wiring
-from orchestrator.cli import embedded_redis, leftovers
+from orchestrator.cli import embedded_redis, leftovers, node_containers
 from orchestrator.cli.drain import drain, resume
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import LOGS, START_SECONDS, Credentials, Lock, holder, make_folder
@@ -102,6 +102,8 @@ class FarmProcess:
 
     async def _start(self) -> Credentials:
         options = self._options
+        if options.driver == DockerDriver.name:
+            node_containers.expect(options.folder, options.account)
         port = usable_port(options.host, options.port)
         host_for_nodes = await asyncio.to_thread(self._host_for_nodes)
         redis_url, node_redis_url = options.redis_url, ""
@@ -220,7 +222,7 @@ class FarmProcess:
     def _remove_containers(self) -> None:
         """What cannot be removed now is found by its labels at the next start, or by `farm down`."""
         try:
-            self._docker().remove_all()
+            node_containers.remove(self._options.folder)
         except (FarmError, ValueError, OSError) as error:
             self._supervisor.journal.note("nodes were not removed", error=str(error))
 

@@ -4,10 +4,11 @@ import os
 import signal
 from collections.abc import Callable
 
+import docker
 import psutil
 import pytest
 from azure.storage.blob import ContainerClient
-from container_support import DockerFarm
+from container_support import DockerFarm, docker_farm
 from docker.models.containers import Container
 from farm_support import RunningFarm, wait_until
 
@@ -119,6 +120,19 @@ def test_engine_and_workers_killed_while_ten_nodes_are_made_make_ten_nodes(docke
     wait_until(
         lambda: not docker_nodes.client.containers.list(all=True, ignore_removed=True, filters={"label": labels}), 60
     )
+
+
+def test_farm_down_removes_the_nodes_of_a_farm_that_was_killed(engine: docker.DockerClient) -> None:
+    with docker_farm(f"killed-{os.getpid()}", engine) as killed:
+        killed.farm.add_pool("orphans", 1, vmSize="farm_1c_0.5g")
+
+        killed.farm.process.kill()
+        killed.farm.process.wait()
+
+        assert killed.client.containers.list(filters=killed.filters)
+        assert "the farm is down" in killed.farm.cli("down").stderr
+        assert killed.left() == []
+        assert "no farm runs there" in killed.farm.cli("down").stderr
 
 
 def test_what_is_ours_and_yet_unknown_is_removed(docker_nodes: DockerFarm) -> None:

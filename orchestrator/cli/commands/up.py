@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import folder, leftovers, output
+from orchestrator.cli import folder, leftovers, node_containers, output
 from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
 from orchestrator.domain.capacity import NOTHING, limit
+from orchestrator.domain.errors import FarmError
 from orchestrator.drivers import procfs
 
 DOWN_SECONDS = 60.0
@@ -160,7 +161,11 @@ def down(
     left = end([*leftovers.agents(place), *leftovers.marked(place)], 10.0)
     if left:
         raise CliError(f"these processes do not end: {', '.join(str(process.pid) for process in left)}")
-    output.say("the farm is down" if found else "no farm runs there")
+    try:
+        containers = node_containers.remove(place)
+    except (FarmError, ValueError, OSError) as error:
+        raise CliError(f"nodes that are containers were not removed: {error}") from error
+    output.say("the farm is down" if found or containers else "no farm runs there")
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,8 @@ from orchestrator.workers import queue
 
 PATIENCE_S = 15.0
 """For a worker to look; less than the 30 s after which clients give up."""
+LISTING_PATIENCE_S = 0.5
+"""The same where what was seen before will do."""
 STEP_S = 0.05
 
 
@@ -40,12 +42,12 @@ async def images(call: Call) -> tuple[str, ...]:
     if call.farm.rules.lacks("isolation"):
         return ()
     try:
-        return (await look(call)).images
+        return (await look(call, LISTING_PATIENCE_S)).images
     except Unavailable:
         return (await call.store.host.known())[0].images
 
 
-async def look(call: Call) -> Surroundings:
+async def look(call: Call, patience_s: float = PATIENCE_S) -> Surroundings:
     """What a worker sees now: what one saw before may be old.
 
     Raises:
@@ -53,7 +55,7 @@ async def look(call: Call) -> Surroundings:
     """
     asked = await call.store.host.now()
     await queue.request(call.store, "host", 0)
-    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    deadline = asyncio.get_running_loop().time() + patience_s
     while asyncio.get_running_loop().time() < deadline:
         seen, at = await call.store.host.known()
         if at > asked:

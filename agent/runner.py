@@ -125,6 +125,7 @@ class Runner:
         self._places: dict[Key, Place] = {}
         self._memory = Memory()
         self._doubts: list[Callable[[], None]] = []  # what waits for certainty about the line
+        self._held: list[core.Launch] = []  # and who has a slot meanwhile
         self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
         self._background: set[asyncio.Task] = set()
         self._perform_one = {
@@ -302,6 +303,9 @@ class Runner:
             self._perform(self.core.failed(key, failure(PRE, "ContainerPoolNotSupported", words), _now()))
             return
         if place.command and not place.started:
+            if self._doubts and place.command in self._commands.in_line:
+                self._held.append(effect)  # the spawner may have given it back already, and would not know it any more
+                return
             self._commands.go(place.command)
             place.started = True
         else:
@@ -432,7 +436,9 @@ class Runner:
             place = self._places.pop(key)
             self._directories.discard(place.directory)
             self._keeper.dropped(place.directory)
+        held, self._held = self._held, []
         doubts, self._doubts = self._doubts, []
+        self._perform([effect for effect in held if effect.key in self.core.attempts])
         for act in doubts:
             act()
         self._line_up()

@@ -283,12 +283,15 @@ class World:
         )  # fmt: skip
         return f"{self.root}/workitems/{job_id}/job-1/t{task}"
 
-    def give(self, tasks):
+    def give(self, tasks, attempts=None):
         """Assign many in one message: (number, shell script or None for a program that is not there, ahead)."""
         bodies = [{"id": f"t{number}", "commandLine": f"/bin/sh -c '{script}'" if script else "/no/such/program"}
                   for number, script, _ in tasks]  # fmt: skip
-        rows = [[1, number, 1, json.dumps(body), 0, 1, ahead]
-                for (number, _, ahead), body in zip(tasks, bodies, strict=True)]  # fmt: skip
+        counts = attempts or [1] * len(tasks)
+        rows = [
+            [1, number, attempt, json.dumps(body), 0, 1, ahead]
+            for (number, _, ahead), body, attempt in zip(tasks, bodies, counts, strict=True)
+        ]
         self.push("run", jobs=[[1, "job", "{}"]], tasks=rows)
 
     def sh(self, script, **more):

@@ -125,3 +125,28 @@ def test_what_waits_too_long_goes_back_and_the_task_before_it_goes_on(world):
     _go(world)
     assert world.ended(0) == (0, None)
     assert _seen(world) == {0}
+
+
+def test_tasks_that_are_called_back_again_and_again_all_end(world):
+    """Ends, hand-overs and calls cross on their way; none of them may leave a task that has a slot and nobody runs."""
+    world.start(slots=1, env={"NODEFARM_AGENT_LINE_PATIENCE_S": "0.03"})
+    todo, ended, read, room = [(number, 1) for number in range(250)], set(), 0, 33
+
+    def all_ended():
+        nonlocal read, room
+        items, read = world.events()[read:], len(world.items)
+        for item in items:
+            if item[0] == "end":
+                assert item[5] == 0 and item[2] not in ended, item
+                ended.add(item[2])
+                room += 1
+            elif item[0] == "unstarted":
+                todo.extend((task, attempt + 1) for _, task, attempt in item[1])
+                room += len(item[1])
+        given = [todo.pop() for _ in range(min(room, len(todo)))]
+        if given:
+            world.give([(number, "true", 1) for number, _ in given], [attempt for _, attempt in given])
+            room -= len(given)
+        return len(ended) == 250
+
+    until(all_ended, "the end of all")

@@ -34,7 +34,7 @@ def gone(farm):
     with farm.api as api:
         for pool in pools:
             for job in api.every("/jobs", __select="id,poolInfo"):
-                if job["poolInfo"]["poolId"] == pool:
+                if job["poolInfo"].get("poolId") == pool:  # others of this farm may have auto pools
                     api.delete(f"/jobs/{job['id']}")
             api.delete(f"/pools/{pool}")
     wait_until(lambda: all(farm.raw("GET", f"/pools/{pool}").status_code == 404 for pool in pools), 60)

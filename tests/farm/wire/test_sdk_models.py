@@ -214,7 +214,10 @@ def answers():
     yield "task", present.task_object(failed, "job-1", BASE)
     yield "task", present.task_object(a_task(failure=failed.failure | {"code": "BlobNotFound"}), "job-1", BASE)
     yield "task", present.task_object(a_fresh_task(), "job-1", BASE)
-    yield "node", present.node_object(a_node(), BASE, [("job-1", failed)], {"publisher": "p", "offer": "o", "sku": "s"})
+    yield (
+        "node",
+        present.node_object(a_node(), BASE, [("job-1", failed, None)], {"publisher": "p", "offer": "o", "sku": "s"}),
+    )
     yield "remote_login", present.remote_login_object(Endpoint("SSHRule.0", "tcp", 22, 50_000, "10.0.0.1"))
     yield "task_counts", present.counts_object({"active": 1, "active_slots": 2})
     yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})

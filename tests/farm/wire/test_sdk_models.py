@@ -16,7 +16,18 @@ from orchestrator.domain.endpoints import Endpoint
 from orchestrator.domain.facts import Added, Certificate, JobOnNode
 from orchestrator.domain.usage import PoolUsage, PoolUsed, Used
 from tests.fast.wire.wire_bodies import LOADED, MACHINE, SCHEDULE, TASK
-from tests.fast.wire.wire_facts import AT, BASE, SCALE_RUN, a_fresh_task, a_job, a_node, a_pool, a_schedule, a_task
+from tests.fast.wire.wire_facts import (
+    AT,
+    BASE,
+    SCALE_RUN,
+    a_fresh_task,
+    a_job,
+    a_node,
+    a_pool,
+    a_schedule,
+    a_subtask,
+    a_task,
+)
 
 SPEAK = Path(__file__).with_name("speak.py")
 SDKS = {"2.0.1": "2017-01-01.4.0", "14.2.0": "2024-02-01.19.0", "15.1.0": "2025-06-01"}
@@ -57,6 +68,7 @@ NEW_NAMES = {
     "CloudJob": "BatchJob",
     "CloudTask": "BatchTask",
     "ComputeNode": "BatchNode",
+    "SubtaskInformation": "BatchSubtask",
     "TaskCountsResult": "BatchTaskCountsResult",
     "PoolNodeCounts": "BatchPoolNodeCounts",
     "ImageInformation": "BatchSupportedImage",
@@ -218,6 +230,8 @@ def answers():
         "node",
         present.node_object(a_node(), BASE, [("job-1", failed, None)], {"publisher": "p", "offer": "o", "sku": "s"}),
     )
+    subtask = a_subtask(failure=failed.failure | {"code": "TaskEnded"}, exit_code=1, result="failure")
+    yield "subtask", present.subtask_object(subtask, failed, "job-1", BASE)
     yield "remote_login", present.remote_login_object(Endpoint("SSHRule.0", "tcp", 22, 50_000, "10.0.0.1"))
     yield "task_counts", present.counts_object({"active": 1, "active_slots": 2})
     yield "node_counts", present.node_counts_object("pool-1", {"dedicated": {"idle": 2}, "lowPriority": {"running": 1}})

@@ -7,9 +7,8 @@ from orchestrator.api.lenses import NEWEST, VERSIONS, version
 from orchestrator.api.wire import present
 from orchestrator.api.wire.errors import WireError
 from orchestrator.domain import times
-from orchestrator.domain.facts import Subtask
 from tests.fast.wire.wire_bodies import small_task
-from tests.fast.wire.wire_facts import AT, BASE, LATER, a_node, a_task
+from tests.fast.wire.wire_facts import AT, BASE, LATER, a_node, a_subtask, a_task
 
 V51, V6, V7 = version("2017-06-01.5.1"), version("2017-09-01.6.0"), version("2018-08-01.7.0")
 FILE = {"httpUrl": "https://a.example/b?sig=s", "filePath": "b"}
@@ -25,15 +24,6 @@ def refusal(kind, body, at=NEWEST):
 
 def gang(**settings):
     return small_task(multiInstanceSettings=settings)
-
-
-def a_subtask(**changes) -> Subtask:
-    given = {
-        "id": 2, "node_id": "tvm-1_3-x", "pool_id": "pool-1", "state": "completed", "state_at": LATER,
-        "previous": "running", "previous_at": AT, "started": AT, "ended": LATER, "exit_code": 0, "result": "success",
-        "failure": None,
-    }  # fmt: skip
-    return Subtask(**(given | changes))
 
 
 @pytest.mark.parametrize(

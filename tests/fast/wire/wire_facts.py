@@ -3,7 +3,7 @@
 from orchestrator.api import wire
 from orchestrator.api.lenses import NEWEST
 from orchestrator.domain.autoscale import Failure, Run
-from orchestrator.domain.facts import Job, Node, Pool, Schedule, Task
+from orchestrator.domain.facts import Job, Node, Pool, Schedule, Subtask, Task
 from orchestrator.store.autoscale import run_object
 from tests.fast.wire.wire_bodies import loaded
 
@@ -191,3 +191,12 @@ def a_fresh_task(**changes) -> Task:
         "pool_id": "",
     }
     return a_task(**(fresh | changes))
+
+
+def a_subtask(**changes) -> Subtask:
+    given = {
+        "id": 2, "node_id": "tvm-1_3-x", "pool_id": "pool-1", "state": "completed", "state_at": LATER,
+        "previous": "running", "previous_at": AT, "started": AT, "ended": LATER, "exit_code": 0, "result": "success",
+        "failure": None,
+    }  # fmt: skip
+    return Subtask(**(given | changes))

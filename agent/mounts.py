@@ -31,6 +31,9 @@ _AGAIN_S = 2.0
 _SETTLING_S = 10.0
 """At the end of a task, for what it wrote to get into its container of files."""
 _LEAVING_S = 3.0
+_WRITE_BACK = "1s"
+"""Between the closing of a file and its sending. At once, a file that was appended to or renamed while its first
+content was on its way was read back without what had been appended (rclone 1.60)."""
 _NFS_VERSIONS = (["vers=4.2"], ["vers=4.1"], ["vers=3", "nolock"])
 """Tried in turn where mountOptions name none."""
 _OPEN_TO_ALL = ("file_mode=0777", "dir_mode=0777")
@@ -140,7 +143,7 @@ def _words(entry: dict[str, Any], place: str, cache: str) -> list[str]:
     return [
         "mount", f"blob:{container}", place, "--allow-other",
         "--umask", "0", "--dir-perms", "0777", "--file-perms", "0777",
-        "--cache-dir", cache, "--vfs-cache-mode", "full", "--vfs-write-back", "0s",
+        "--cache-dir", cache, "--vfs-cache-mode", "full", "--vfs-write-back", _WRITE_BACK,
         "--vfs-cache-max-age", f"{entry['cacheS']}s", "--attr-timeout", f"{entry['attributesS']}s",
         "--dir-cache-time", f"{entry['entriesS']}s", "--contimeout", "10s",
         *(["--read-only"] if entry["readOnly"] else []),

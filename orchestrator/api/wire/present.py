@@ -213,23 +213,15 @@ def task_object(task: Task, job_id: str, base: str) -> Object:
 
 def subtask_object(subtask: Subtask, task: Task, job_id: str, base: str) -> Object:
     """The wire SubtaskInformation."""
-    whole: Object = {
+    return {
         "id": subtask.id,
         "nodeInfo": _node_info(subtask, layout.subtask_root(job_id, task.id, subtask.id), base),
         "startTime": iso(subtask.started),
         "state": subtask.state,
         "stateTransitionTime": iso(subtask.state_at),
         **_previous(subtask),
+        **_end(subtask),
     }
-    if subtask.ended:
-        whole["endTime"] = iso(subtask.ended)
-    if subtask.exit_code is not None:
-        whole["exitCode"] = subtask.exit_code
-    if subtask.failure:
-        whole["failureInfo"] = subtask.failure
-    if subtask.result:
-        whole["result"] = subtask.result
-    return whole
 
 
 def execution_info(task: Task) -> Object:
@@ -237,14 +229,7 @@ def execution_info(task: Task) -> Object:
     info: Object = {"retryCount": task.retries, "requeueCount": task.requeues}
     if task.started:
         info["startTime"] = iso(task.started)
-    if task.ended:
-        info["endTime"] = iso(task.ended)
-    if task.exit_code is not None:
-        info["exitCode"] = task.exit_code
-    if task.failure:
-        info["failureInfo"] = task.failure
-    if task.result:
-        info["result"] = task.result
+    info |= _end(task)
     if task.container:
         info["containerInfo"] = task.container
     if task.last_retry:
@@ -252,6 +237,20 @@ def execution_info(task: Task) -> Object:
     if task.last_requeue:
         info["lastRequeueTime"] = iso(task.last_requeue)
     return info
+
+
+def _end(run: Task | Subtask) -> Object:
+    """How a task's latest attempt, or an instance of it, ended; nothing while it has not."""
+    found: Object = {}
+    if run.ended:
+        found["endTime"] = iso(run.ended)
+    if run.exit_code is not None:
+        found["exitCode"] = run.exit_code
+    if run.failure:
+        found["failureInfo"] = run.failure
+    if run.result:
+        found["result"] = run.result
+    return found
 
 
 def counts_object(counts: Mapping[str, int]) -> Object:

@@ -1,3 +1,4 @@
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.farm.scripts.both import Both
 from tests.redis_servers import binaries, serving
 
 
@@ -17,3 +19,19 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
             yield url
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def farm(redis_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[Both]:
+    """A farm of scripts and its model, with one pool; files with other needs have a fixture of their own."""
+    both = Both(loop, redis_url)
+    both.add_pool("pool-a")
+    yield both
+    both.close()

@@ -1,27 +1,10 @@
 """Tasks that give way, step by step on a real Redis; after each step the model must agree."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
-from tests.farm.scripts.both import Both
 from tests.farm.scripts.model_facts import Job, Task
-
-
-@pytest.fixture
-def loop():
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-def farm(redis_url, loop):
-    both = Both(loop, redis_url)
-    both.add_pool("pool-a")
-    yield both
-    both.close()
 
 
 def a_job(farm, name, priority=0, **more):

@@ -84,13 +84,6 @@ class Farm:
         return [tasks, state.get("node", node=number), state.get("node_tasks", node=number)]
 
 
-@pytest.fixture
-def loop():
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
 @pytest.mark.timeout(300)
 def test_no_report_stops_the_list_or_touches_another_node(redis_url, loop):
     @given(raws=st.lists(RAW, min_size=1, max_size=4))

@@ -533,13 +533,6 @@ def budget(part):
     return settings(max_examples=settings().max_examples // part, suppress_health_check=list(HealthCheck))
 
 
-@pytest.fixture
-def loop():
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
 @pytest.mark.timeout(900)
 def test_the_lua_and_the_model_agree_after_every_step(redis_url, loop):
     machine = type("OnThisRedis", (Histories,), {"url": redis_url, "loop": loop})

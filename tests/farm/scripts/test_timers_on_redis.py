@@ -1,18 +1,9 @@
 """Timers: late or twice does no harm, but a time that somebody sets must never be lost."""
 
-import asyncio
-
 import pytest
 
 from orchestrator.engine.timers import Timers
 from tests.farm.scripts.both import Both
-
-
-@pytest.fixture
-def loop():
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`why` on a real store: every reason is made to happen, and the sentence names what the user has to look at."""
 
-import asyncio
 import json
 
 import pytest
@@ -8,13 +7,6 @@ import pytest
 from tests.farm.scripts.both import Both
 from tests.farm.scripts.model import PATIENCE
 from tests.farm.scripts.model_facts import Job, Task
-
-
-@pytest.fixture
-def loop():
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 @pytest.fixture

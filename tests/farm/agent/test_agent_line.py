@@ -130,7 +130,7 @@ def test_what_waits_too_long_goes_back_and_the_task_before_it_goes_on(world):
 def test_tasks_that_are_called_back_again_and_again_all_end(world):
     """Ends, hand-overs and calls cross on their way; none of them may leave a task that has a slot and nobody runs."""
     world.start(slots=1, env={"NODEFARM_AGENT_LINE_PATIENCE_S": "0.03"})
-    todo, ended, read, room = [(number, 1) for number in range(250)], set(), 0, 33
+    todo, ended, read, room = [(number, 1) for number in range(100)], set(), 0, 33
 
     def all_ended():
         nonlocal read, room
@@ -147,6 +147,6 @@ def test_tasks_that_are_called_back_again_and_again_all_end(world):
         if given:
             world.give([(number, "true", 1) for number, _ in given], [attempt for _, attempt in given])
             room -= len(given)
-        return len(ended) == 250
+        return len(ended) == 100
 
     until(all_ended, "the end of all")

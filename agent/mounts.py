@@ -6,8 +6,10 @@ mounted makes the node unusable, and it says why.
 
 import asyncio
 import errno
+import hashlib
 import logging
 import os
+import shutil
 import socket
 import sys
 from contextlib import suppress
@@ -48,6 +50,7 @@ class Mounts:
         self._cache = f"{directories.volatile}/mounts"
         self._shown: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._clean = False
 
     async def mount(self) -> None:
         """Mount what is not mounted yet.
@@ -56,9 +59,13 @@ class Mounts:
             Failed: MountConfigurationError, with the path and the reason.
             GiveBack: the API stays away.
         """
-        if not self._boot.mounts:
-            return
-        for entry in await asyncio.to_thread(self._api.mounts):
+        entries = await asyncio.to_thread(self._api.mounts) if self._boot.mounts else []
+        if not self._clean:
+            await asyncio.to_thread(self._forget, {_cache_of(one) for one in entries if "url" in one})
+            self._clean = True
+        for entry in entries:
+            if entry["kind"] not in self._boot.mounts:
+                continue  # the pool was changed since this boot began: nodes that boot later have it
             place = f"{self._root}/{entry['path']}"
             try:
                 if "error" in entry:
@@ -90,6 +97,13 @@ class Mounts:
                 while self._shown and await asyncio.to_thread(_unsent, Path(self._cache)):
                     await asyncio.sleep(_STEP_S)
 
+    def _forget(self, used: set[str]) -> None:
+        """Remove what mounts that the pool no longer has left on this node: empty folders, and caches."""
+        _remove_empty(self._root)
+        for cache in os.listdir(self._cache) if os.path.exists(self._cache) else ():
+            if cache not in used:
+                shutil.rmtree(f"{self._cache}/{cache}", ignore_errors=True)
+
     async def _show(self, entry: dict[str, Any], place: str) -> None:
         """Have rclone show a container, for as long as the node runs."""
         await asyncio.to_thread(_look, entry["url"], self._settings)
@@ -105,7 +119,7 @@ class Mounts:
         while True:
             with open(log, "ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    program("rclone"), *_words(entry, place, self._cache), env=_environment(entry["url"]),
+                    program("rclone"), *_words(entry, place, f"{self._cache}/{_cache_of(entry)}"), env=_environment(entry["url"]),
                     stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                 )  # fmt: skip
             self._running[place] = process
@@ -138,6 +152,21 @@ def _look(url: str, settings: Settings) -> None:
         container.close()
 
 
+def _cache_of(entry: dict[str, Any]) -> str:
+    """Name of the cache of one mount. Two instances of rclone must not share one, and another container none either."""
+    return hashlib.sha256(f"{entry['path']} {entry['url'].partition('?')[0]}".encode()).hexdigest()[:16]
+
+
+def _remove_empty(folder: str) -> None:
+    """Every folder below that holds nothing but such folders, and is no mount."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
+                _remove_empty(entry.path)
+                with suppress(OSError):
+                    os.rmdir(entry.path)
+
+
 def _words(entry: dict[str, Any], place: str, cache: str) -> list[str]:
     container = entry["url"].partition("?")[0].rstrip("/").rpartition("/")[2]
     return [
@@ -163,7 +192,7 @@ def _environment(url: str) -> dict[str, str]:
 
 def _unsent(cache: Path) -> bool:
     """rclone notes beside each cached file whether it still has to be sent."""
-    for path in cache.glob("vfsMeta/**/*"):
+    for path in cache.glob("*/vfsMeta/**/*"):
         with suppress(OSError):
             if path.is_file() and b'"Dirty":true' in path.read_bytes().replace(b" ", b"").replace(b"\t", b""):
                 return True

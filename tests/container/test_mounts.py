@@ -60,6 +60,30 @@ def test_a_container_of_files_is_mounted_read_and_written_and_only_read_where_th
     assert shown == {"accountName": farm.account, "containerName": "mounted", "relativeMountPath": "box"}
 
 
+def test_a_pool_that_is_changed_mounts_on_nodes_that_boot_after_it(
+    shared_docker: DockerFarm, box: ContainerClient
+) -> None:
+    farm = shared_docker.farm
+    farm.add_pool("remounting", 1)
+    (node,) = farm.nodes("remounting")
+    shown = "ls $AZ_BATCH_NODE_MOUNTS_DIR; grep -c fuse /proc/mounts"
+
+    def after(job: str, *mounts: dict[str, Any], reboot: bool = True) -> list[str]:
+        assert farm.raw("PATCH", "/pools/remounting", {"mountConfiguration": mounts}).status_code == 200
+        if reboot:
+            assert farm.raw("POST", f"/pools/remounting/nodes/{node['id']}/reboot", {}).status_code == 202
+            wait_until(lambda: [n["state"] for n in farm.nodes("remounting")] == ["idle"], 60)
+        farm.add_job(job, "remounting", [{"id": "t", "commandLine": f"/bin/sh -c '{shown}'"}])
+        wait_until(lambda: farm.tasks(job)[0]["state"] == "completed", 60)
+        return farm.raw("GET", f"/jobs/{job}/tasks/t/files/stdout.txt").text.split()
+
+    assert after("before", blob(farm, "one"), reboot=False) == ["0"], "a node that runs is left alone"
+    assert after("first", blob(farm, "one"))[0::2] == ["one", "1"]
+    there = after("second", blob(farm, "two"), blob(farm, "three/deep"))
+    assert {"two", "three"} <= set(there) and "one" not in there and there[-1] == "2"
+    assert [name for name in after("none") if not name.endswith(".log")] == ["0"]
+
+
 def test_what_cannot_be_mounted_makes_the_node_say_why(shared_docker: DockerFarm, box: ContainerClient) -> None:
     farm = shared_docker.farm
     wrong = blob(farm, "wrong", accountKey="d3Jvbmc=")

@@ -89,7 +89,7 @@ def _readonly(value: Any, path: Path, rules: Rules) -> Any:
 
 
 def _unless(field: Field, check: Check) -> Check:
-    """Let the allowed values pass, without the check; allowed but empty ones are dropped."""
+    """Let the allowed values pass, without the check. Empty ones are dropped, unless the farm could have more of it."""
     if not field.allows:
         return check
     allowed = {_plain(value) for value in field.allows if value not in ([], {})}
@@ -97,7 +97,7 @@ def _unless(field: Field, check: Check) -> Check:
 
     def passing(value: Any, path: Path, rules: Rules) -> Any:
         if empty_allowed and value in ([], {}):
-            return _DROP
+            return value if field.needs else _DROP
         if isinstance(value, str | bool | int) and _plain(value) in allowed:
             return value
         return check(value, path, rules)

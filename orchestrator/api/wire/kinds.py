@@ -12,6 +12,7 @@ from orchestrator.api.wire import (
     certificates,
     containers,
     jobs,
+    mounts,
     nodes,
     pools,
     schedules,
@@ -48,7 +49,7 @@ def _pool_add(body: Body, version: Version, rules: Rules) -> Body:
 
 
 def _pool_patch(body: Body, version: Version, rules: Rules) -> Body:
-    return pools.finish_start_task(certificates.finish_references(body))
+    return pools.finish_start_task(mounts.finish(certificates.finish_references(body)))
 
 
 def _pool_replace(body: Body, version: Version, rules: Rules) -> Body:

@@ -94,15 +94,15 @@ def _one_kind(mount: MountConfiguration) -> MountConfiguration:
 Mounts = Annotated[list[Annotated[MountConfiguration, AfterValidator(_one_kind)]], Field(max_length=MOST)]
 
 
-def check(pool: dict[str, Any]) -> None:
-    """What only the whole pool tells.
+def finish(pool: dict[str, Any]) -> dict[str, Any]:
+    """A pool, or changes of one, with its mounts; an empty list is none.
 
     Raises:
-        WireError: two mounts in one place, or tasks in containers, which do not see what their node has mounted.
+        WireError: two mounts in one place.
     """
-    mounts = pool.get("mountConfiguration") or []
-    if mounts and "containerConfiguration" in pool["virtualMachineConfiguration"]:
-        raise invalid(("mountConfiguration",), "", "containers of tasks do not see the file systems of their node")
+    if "mountConfiguration" not in pool:
+        return pool
+    mounts = pool["mountConfiguration"]
     seen: list[str] = []
     for index, mount in enumerate(mounts):
         ((kind, settings),) = mount.items()
@@ -111,3 +111,10 @@ def check(pool: dict[str, Any]) -> None:
             here: Path = ("mountConfiguration", index, kind, "relativeMountPath")
             raise invalid(here, path, "another mount is there, above it or below it")
         seen.append(path)
+    return pool | {"mountConfiguration": mounts or None}
+
+
+def check_containers(pool: dict[str, Any], machine: dict[str, Any]) -> None:
+    """Raises WireError where tasks are in containers, which do not see what their node has mounted."""
+    if pool.get("mountConfiguration") and "containerConfiguration" in machine:
+        raise invalid(("mountConfiguration",), "", "containers of tasks do not see the file systems of their node")

@@ -143,6 +143,7 @@ class PoolPatch(TypedDict, total=False):
     taskSchedulingPolicy: TaskSchedulingPolicy
     targetNodeCommunicationMode: one_of("default", "classic", "simplified")
     upgradePolicy: UpgradePolicy
+    mountConfiguration: mounts.Mounts
 
 
 @with_config(STRICT)
@@ -187,7 +188,8 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     _check_image(pool["virtualMachineConfiguration"], rules)
     check_resize_timeout(pool, rules)
     networks.check(pool)
-    mounts.check(pool)
+    pool = mounts.finish(pool)
+    mounts.check_containers(pool, pool["virtualMachineConfiguration"])
     _check_accounts(pool.get("userAccounts", []))
     pool = ADD_DEFAULTS | pool
     pool["taskSchedulingPolicy"] = {"nodeFillType": "spread"} | pool.get("taskSchedulingPolicy", {})

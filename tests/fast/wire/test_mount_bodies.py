@@ -8,6 +8,7 @@ from orchestrator.api.wire.errors import WireError
 from orchestrator.api.wire.rules import Rules
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain.vault import Vault
+from tests.fast.wire.test_refusals import V19
 
 MACHINE = {
     "imageReference": {"publisher": "debian", "offer": "debian-12", "sku": "12"},
@@ -52,3 +53,21 @@ def test_what_cannot_be_mounted_is_refused(mounts, more):
     with pytest.raises(WireError) as refusal:
         parsed(*mounts, **more)
     assert refusal.value.values["PropertyName"].startswith("mountConfiguration")
+
+
+def test_changes_of_a_pool_take_mounts_since_version_20_and_an_empty_list_takes_them_away():
+    mounts = [blob(), {"nfsMountConfiguration": NFS}]
+    sealed = seal_body("pool_patch", changes(mounts), Vault(b"s" * 32))
+    assert "secret" not in str(sealed) and len(sealed["mountConfiguration"]) == 2
+    assert changes([]) == {"mountConfiguration": None}
+    with pytest.raises(WireError) as refusal:
+        changes(mounts, V19)
+    assert (refusal.value.code, refusal.value.values["PropertyName"]) == ("UnsupportedProperty", "mountConfiguration")
+    with pytest.raises(WireError, match="another mount"):
+        changes([blob(), blob(relativeMountPath="x/y")])
+    with pytest.raises(WireError, match="process"):
+        changes(mounts, rules=Rules(driver="process", capabilities=frozenset()))
+
+
+def changes(mounts, at=NEWEST, rules=None):
+    return wire.parse("pool_patch", {"mountConfiguration": mounts}, at, rules or Rules())

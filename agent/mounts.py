@@ -47,7 +47,7 @@ class Mounts:
     def __init__(self, boot: Boot, settings: Settings, directories: Directories, api: Api) -> None:
         self._boot, self._settings, self._api = boot, settings, api
         self._root = f"{directories.root}/{layout.MOUNTS}"
-        self._cache = f"{directories.volatile}/mounts"
+        self._caches = f"{directories.volatile}/mounts"
         self._shown: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._clean = False
@@ -94,15 +94,15 @@ class Mounts:
     async def _sent(self, seconds: float) -> None:
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(seconds):
-                while self._shown and await asyncio.to_thread(_unsent, Path(self._cache)):
+                while self._shown and await asyncio.to_thread(_unsent, Path(self._caches)):
                     await asyncio.sleep(_STEP_S)
 
     def _forget(self, used: set[str]) -> None:
         """Remove what mounts that the pool no longer has left on this node: empty folders, and caches."""
         _remove_empty(self._root)
-        for cache in os.listdir(self._cache) if os.path.exists(self._cache) else ():
+        for cache in os.listdir(self._caches) if os.path.exists(self._caches) else ():
             if cache not in used:
-                shutil.rmtree(f"{self._cache}/{cache}", ignore_errors=True)
+                shutil.rmtree(f"{self._caches}/{cache}", ignore_errors=True)
 
     async def _show(self, entry: dict[str, Any], place: str) -> None:
         """Have rclone show a container, for as long as the node runs."""
@@ -119,7 +119,7 @@ class Mounts:
         while True:
             with open(log, "ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    program("rclone"), *_words(entry, place, f"{self._cache}/{_cache_of(entry)}"), env=_environment(entry["url"]),
+                    program("rclone"), *_words(entry, place, self._caches), env=_environment(entry["url"]),
                     stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                 )  # fmt: skip
             self._running[place] = process
@@ -167,12 +167,12 @@ def _remove_empty(folder: str) -> None:
                     os.rmdir(entry.path)
 
 
-def _words(entry: dict[str, Any], place: str, cache: str) -> list[str]:
+def _words(entry: dict[str, Any], place: str, caches: str) -> list[str]:
     container = entry["url"].partition("?")[0].rstrip("/").rpartition("/")[2]
     return [
         "mount", f"blob:{container}", place, "--allow-other",
         "--umask", "0", "--dir-perms", "0777", "--file-perms", "0777",
-        "--cache-dir", cache, "--vfs-cache-mode", "full", "--vfs-write-back", _WRITE_BACK,
+        "--cache-dir", f"{caches}/{_cache_of(entry)}", "--vfs-cache-mode", "full", "--vfs-write-back", _WRITE_BACK,
         "--vfs-cache-max-age", f"{entry['cacheS']}s", "--attr-timeout", f"{entry['attributesS']}s",
         "--dir-cache-time", f"{entry['entriesS']}s", "--contimeout", "10s",
         *(["--read-only"] if entry["readOnly"] else []),

@@ -10,7 +10,7 @@ the codes of spec/api.md, either end open. Of a field:
     later_in the same for single columns; later_for: only these values are refused
     refuse   why it cannot exist here: refused with 400 InvalidPropertyValue
     needs    driver capability without which it is refused with 400 InvalidPropertyValue
-    allows   values that pass in spite of later, refuse and needs; empty lists and objects are dropped unless it only needs
+    allows   values that pass in spite of later, refuse and needs; empty ones are dropped unless `needs` is all there is
     inert    why it has no effect: none is promised
     old      name of older versions, which a lens translates
     readonly the service fills it in

@@ -1,6 +1,7 @@
 """Keeps the farm's processes running: starts them in order, restarts any that dies, ends them in order."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.cli.journal import Journal
+from orchestrator.cli.journal import PIPE, Journal
 from orchestrator.cli.processes import die_with_parent, reap_strangers
 
 FIRST_PAUSE = 0.2
@@ -83,6 +84,7 @@ class Member:
 
     async def _spawn(self) -> None:
         reading, writing = os.pipe()
+        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE)
         self.spawning = True
         try:
             self.process = await asyncio.create_subprocess_exec(
@@ -98,19 +100,11 @@ class Member:
             self.spawning = False
             os.close(writing)
         # Copied until the last writer closes it: what the process itself started may outlive it and still speak.
-        copying = asyncio.create_task(self.journal.copy(await _reader(reading)), name=f"journal of {self.name}")
+        copying = asyncio.create_task(self.journal.copy(reading), name=f"journal of {self.name}")
         self.copying.add(copying)
         copying.add_done_callback(self.copying.discard)
         self.started = time.monotonic()
         self.journal.note("process started", pid=self.process.pid)
-
-
-async def _reader(descriptor: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(limit=1 << 20)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
-    )
-    return reader
 
 
 class Supervisor:

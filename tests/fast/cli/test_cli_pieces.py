@@ -1,5 +1,6 @@
 """The small pure parts of the command: durations, inputs, job files, zip files, logs, the configuration of Redis."""
 
+import asyncio
 import json
 import os
 import zipfile
@@ -143,6 +144,21 @@ def test_lines_that_are_not_json_become_events(tmp_path):
     records = [json.loads(line) for line in (tmp_path / "api.log").read_text().splitlines()]
     assert [(one["process"], one["event"]) for one in records] == [("api", "asked"), ("api", "Traceback 100% {odd")]
     assert as_record("[1]") == {"event": "[1]"}
+
+
+async def test_a_process_s_lines_are_taken_down_whole_to_the_last(tmp_path):
+    reading, writing = os.pipe()
+    journal = Journal(tmp_path / "api.log", "api")
+    copying = asyncio.create_task(journal.copy(reading))
+
+    for piece in (b"one\nt", b"wo\n" + b"l" * 40_000 + b"\n", b"unfinished"):
+        os.write(writing, piece)
+        await asyncio.sleep(0)
+    os.close(writing)
+    await copying
+
+    events = [json.loads(line)["event"] for line in (tmp_path / "api.log").read_text().splitlines()]
+    assert events == ["one", "two", "l" * 40_000, "unfinished"]
 
 
 def test_the_logbook_merges_by_time_filters_and_goes_on(tmp_path):

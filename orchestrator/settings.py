@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Self
 
+from pydantic import model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestrator.domain.catalogue import OWN, TAG
 
 
 class Settings(BaseSettings):
@@ -41,8 +45,9 @@ class Settings(BaseSettings):
     sweep: float = 15.0  # slow safety sweeps of the engine
     node_disk: int = 0  # disk share per node; 0: no limit but the next line
     reserved_disk: int = 1 << 30  # of the host's disk: a task that writes it fuller than this ends with DiskFull
-    node_image: str = "nodefarm/node:0.1.0"  # the Docker driver's stock image
-    agent_image: str = "nodefarm/agent:0.1.0"  # what it brings into every node
+    image_tag: str = OWN  # of the farm's own images; what follows and the catalogue may say {tag} for it
+    node_image: str = "nodefarm/node:{tag}"  # the Docker driver's stock image
+    agent_image: str = "nodefarm/agent:{tag}"  # what it brings into every node
     broker_url: str = ""  # where nodes reach the broker of task containers; empty: there is none
     broker_host: str = "127.0.0.1"  # where the broker listens
     broker_port: int = 8481
@@ -66,6 +71,12 @@ class Settings(BaseSettings):
     node_address: str = "127.0.0.1"  # of the host: where the ports of nodes are published
     log_level: str = "info"
     beat_file: Path | None = None  # engine, workers and janitor touch it while they do their work
+
+    @model_validator(mode="after")
+    def _tagged(self) -> Self:
+        self.node_image = self.node_image.replace(TAG, self.image_tag)
+        self.agent_image = self.agent_image.replace(TAG, self.image_tag)
+        return self
 
     @property
     def store_for_nodes(self) -> str:

@@ -50,7 +50,7 @@ async def open_farm(settings: Settings | None = None) -> Farm:
     settings = settings or Settings()
     key = secret(settings)
     vault = Vault(key)
-    known = catalogue.load(settings.catalogue)
+    known = catalogue.load(settings.catalogue, settings.image_tag)
     limits = Limits(
         settings.quota_pools,
         settings.quota_jobs,

@@ -12,7 +12,7 @@ from parts import scratch
 from parts.client import Client
 
 REPOSITORY = Path(__file__).parent.parent.parent
-_IMAGES = {"FARM_NODE_IMAGE", "FARM_AGENT_IMAGE"}
+_IMAGES = {"FARM_IMAGE_TAG", "FARM_NODE_IMAGE", "FARM_AGENT_IMAGE"}
 """What may be set from outside; nothing else of another farm's settings is ours."""
 
 

@@ -15,6 +15,8 @@ DEFAULT = Path(__file__).with_suffix(".yaml")
 PREFIX = "standard_"
 DOCKER = "docker"
 """The publisher of images that are named as Docker does: offer and sku are name and tag."""
+TAG, OWN = "{tag}", "0.1.0"
+"""What stands for the tag of the farm's own images (FARM_IMAGE_TAG), and what that is unless told otherwise."""
 _FREE_FORM = re.compile(r"farm_([1-9]\d{0,3})c_(\d{1,5}(?:\.\d{1,3})?)g", re.ASCII)
 _DOCKER_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _DOCKER = re.compile(
@@ -125,11 +127,11 @@ class _File(_Strict):
 class Catalogue:
     """Lookups over one checked catalogue file."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: _File, tag: str = OWN) -> None:
         self.quotas = file.quotas
-        self.images = tuple(_images(file))
+        self.images = tuple(_images(file, tag))
         self.sizes = _sizes(file)
-        self._managed = {name.lower(): docker for name, docker in file.managed.items()}
+        self._managed = {name.lower(): docker.replace(TAG, tag) for name, docker in file.managed.items()}
         self._refused = {name.lower() for name in file.refused_sizes}
 
     def size(self, name: str) -> Size:
@@ -238,11 +240,12 @@ def _resource_name(resource_id: str) -> str:
     return parts[-1] if parts else ""
 
 
-def _images(file: _File) -> list[Image]:
+def _images(file: _File, tag: str) -> list[Image]:
     rows = []
     for row in file.images:
         for sku in [row.sku] if isinstance(row.sku, str) else row.sku:
-            rows.append(Image(row.publisher, row.offer, sku, row.agent, row.docker, row.os, row.verified))
+            docker = row.docker.replace(TAG, tag)
+            rows.append(Image(row.publisher, row.offer, sku, row.agent, docker, row.os, row.verified))
     return rows
 
 
@@ -261,15 +264,18 @@ def _sizes(file: _File) -> dict[str, Size]:
     return sizes
 
 
-def load(path: Path | None = None) -> Catalogue:
+def load(path: Path | None = None, tag: str = OWN) -> Catalogue:
     """The catalogue of a file, or the one that comes with the farm.
+
+    Args:
+        tag: of the farm's own images, which stands in docker names where the file says {tag}.
 
     Raises:
         BadCatalogue: no YAML, a member is missing, unknown or wrong.
         OSError: the file cannot be read.
     """
     try:
-        return Catalogue(_File.model_validate(yaml.safe_load((path or DEFAULT).read_text("utf-8"))))
+        return Catalogue(_File.model_validate(yaml.safe_load((path or DEFAULT).read_text("utf-8"))), tag)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadCatalogue(f"{path or DEFAULT}: {error}") from error
     except ValidationError as error:

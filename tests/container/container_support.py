@@ -15,7 +15,7 @@ from farm_support import RunningFarm, started_farm
 HERE = Path(__file__).parents[2]
 TAG = f"test-{hashlib.sha256(str(HERE).encode()).hexdigest()[:8]}"
 """Images of this checkout, apart from those of others that share the engine."""
-IMAGES = {"FARM_NODE_IMAGE": f"nodefarm/node:{TAG}", "FARM_AGENT_IMAGE": f"nodefarm/agent:{TAG}"}
+IMAGES = {"FARM_IMAGE_TAG": TAG}
 
 
 PATIENT = {"FARM_LOST_AFTER": "6"}

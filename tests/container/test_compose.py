@@ -65,6 +65,14 @@ def test_every_service_is_healthy_and_only_those_that_make_containers_see_the_en
     assert not any(published.values())
 
 
+def test_the_image_with_mpi_is_built_for_those_who_ask_and_no_up_waits_for_it(cluster):
+    assert "node-mpi" not in cluster.services()
+
+    cluster("--profile", "mpi", "build", "node-mpi")
+
+    assert "mpirun.mpich" in cluster("--profile", "mpi", "run", "--rm", "node-mpi", "ls", "/usr/local/bin")
+
+
 def test_no_secret_of_the_cluster_is_a_default_or_stands_in_a_container_s_configuration(cluster):
     secrets = [
         cluster("exec", "-T", "minio", "cat", "/run/nodefarm/password"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from container_support import IMAGES
+from container_support import TAG
 from docker.models.containers import Container
 from farm_support import wait_until
 
@@ -31,7 +31,7 @@ class DockerBench:
 
     def behaving(self, habit: str) -> DockerDriver:
         command = ("/bin/sh", "-c", STAND_IN, "agent", habit)
-        options = Options(IMAGES["FARM_NODE_IMAGE"], IMAGES["FARM_AGENT_IMAGE"], SPACE, 24, 300_000, command=command)
+        options = Options(f"nodefarm/node:{TAG}", f"nodefarm/agent:{TAG}", SPACE, 24, 300_000, command=command)
         return DockerDriver(self.names, options)
 
     def again(self) -> DockerDriver:

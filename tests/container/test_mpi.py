@@ -28,7 +28,7 @@ def seen(shared_docker: DockerFarm) -> tuple[dict[str, str], set[str]]:
     watcher.start()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "examples.mpi", "--image", f"nodefarm/node-mpi:{TAG}"],
+            [sys.executable, "-m", "examples.mpi"],
             env={**os.environ, "FARM_ENDPOINT": farm.endpoint, "FARM_ACCOUNT": farm.account, "FARM_KEY": farm.key},
             cwd=HERE, capture_output=True, text=True, timeout=270, check=False,
         )  # fmt: skip

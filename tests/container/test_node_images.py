@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from container_support import IMAGES, DockerFarm
+from container_support import TAG, DockerFarm
 from farm_support import RunningFarm, wait_until
 
-MATRIX = {"stock": IMAGES["FARM_NODE_IMAGE"], "older": "debian:bullseye-slim", "busybox": "busybox:1.36"}
+MATRIX = {"stock": f"nodefarm/node:{TAG}", "older": "debian:bullseye-slim", "busybox": "busybox:1.36"}
 ADMIN = {"autoUser": {"elevationLevel": "admin", "scope": "pool"}}
 LOOK = "/bin/sh -c 'id -u; echo x > made; cat /proc/self/maps; env'"
 

@@ -3,6 +3,7 @@ import yaml
 
 from orchestrator.domain import catalogue
 from orchestrator.domain.catalogue import BadCatalogue, CatalogueError
+from orchestrator.settings import Settings
 
 FARM = catalogue.load()
 UBUNTU = {"publisher": "canonical", "offer": "UBUNTUserver", "sku": "16.04-lts", "version": "latest"}
@@ -100,6 +101,16 @@ def test_resource_ids_are_looked_up_by_their_image_name(tmp_path):
         assert mine.image({"virtualMachineImageId": name}, "batch.node.el 9").docker == "registry.example/tools:3"
         unknown = FARM.image({"virtualMachineImageId": name}, "batch.node.el 9")
         assert unknown.docker == name, "accepted; its nodes become unusable with the reason"
+
+
+def test_the_farms_own_images_have_the_tag_of_the_farm():
+    hpc = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2204"}
+    settings = Settings(image_tag="mine", agent_image="elsewhere/agent:1")
+    mine = catalogue.load(tag=settings.image_tag)
+
+    assert mine.image(hpc, "batch.node.ubuntu 22.04").docker == "nodefarm/node-mpi:mine"
+    assert (settings.node_image, settings.agent_image) == ("nodefarm/node:mine", "elsewhere/agent:1")
+    assert FARM.image(hpc, "batch.node.ubuntu 22.04").docker == "nodefarm/node-mpi:0.1.0"
 
 
 def test_the_first_image_is_one_of_today_and_windows_is_listed_too():

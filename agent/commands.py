@@ -5,7 +5,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agent import priority
@@ -20,6 +20,16 @@ _CENSUS_S = 10.0
 _RECHECK_S = 0.1
 _CROWDS = 8
 """A command with less than an eighth of the node's processes is not the one that took them up."""
+
+
+class Command(NamedTuple):
+    """What is run under a user's rights. `done` is called once, later, with the outcome."""
+
+    account: Account
+    words: Sequence[str]
+    environment: dict[str, str]
+    directory: str
+    done: Callable[["Outcome"], None]
 
 
 class Lost(NamedTuple):
@@ -55,20 +65,13 @@ class Commands:
         self._census: dict[Spawner, asyncio.Future[dict[int, int]]] = {}
         self._crowding: dict[int, int] = {}
 
-    def start(
-        self,
-        account: Account,
-        words: list[str],
-        environment: dict[str, str],
-        directory: str,
-        done: Callable[[Outcome], None],
-        flags: int = 0,
-    ) -> int:
-        """Start a command and call `done` once, later, with its outcome. Answers an id for `kill` and `clear`.
+    def start(self, command: Command, flags: int = 0) -> int:
+        """Start a command. Answers an id for `kill` and `clear`.
 
         Args:
             flags: of spawner.py: KEEP, MORE, HANDS_ON.
         """
+        account, words, environment, directory, done = command
         id = next(self._ids)
         try:
             spawner = self._spawner(account)
@@ -84,19 +87,13 @@ class Commands:
         self._of[id] = spawner
         return id
 
-    def line_up(
-        self,
-        account: Account,
-        words: list[str],
-        environment: dict[str, str],
-        directory: str,
-        done: Callable[[Outcome], None],
-    ) -> int:
+    def line_up(self, command: Command) -> int:
         """As `start`, but the command, which hands on, waits until another hands on to it, or for `go`.
 
         Raises:
             OSError, UnicodeEncodeError: it cannot wait; whoever starts it finds out why.
         """
+        account, words, environment, directory, done = command
         id = next(self._ids)
         spawner = self._spawner(account)
         spawner.line_up(id, words, environment, directory)

@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.accounts import Account
 from agent.api import GiveBack
-from agent.commands import Lost, Outcome
+from agent.commands import Command, Lost, Outcome
 from agent.contract.door import ENDED, STARTED, STDERR, STDOUT
 from agent.core import End
 from agent.door import Door
@@ -44,32 +44,23 @@ class ContainerCommands:
         self._followed: dict[int, _Followed] = {}
         self._background: set[asyncio.Task] = set()
 
-    def start(
-        self,
-        account: Account,
-        attempt: dict[str, Any],
-        words: list[str],
-        environment: dict[str, str],
-        directory: str,
-        done: Callable[[Outcome], None],
-        told: Told,
-    ) -> int:
+    def start(self, command: Command, attempt: dict[str, Any], told: Told) -> int:
         """Run a command in the container that its task asks for.
 
         Args:
             attempt: what it is: job, task and attempt, or one of the others of contract/door.py.
-            done: called once, later, with the outcome.
             told: called with each containerInfo (spec/behaviour.md, 19).
 
         Returns:
             An id for `kill`.
         """
+        account = command.account
         id = next(self._ids)
         request = {
-            **attempt, "words": words, "environment": environment, "directory": directory,
+            **attempt, "words": command.words, "environment": command.environment, "directory": command.directory,
             "uid": account.uid or 0, "gid": account.gid, "admin": account.admin,
         }  # fmt: skip
-        task = asyncio.get_running_loop().create_task(self._run(id, request, account, done, told))
+        task = asyncio.get_running_loop().create_task(self._run(id, request, command, told))
         self._followed[id] = _Followed(task)
         return id
 
@@ -100,12 +91,10 @@ class ContainerCommands:
             _log.warning("a container was left alone, which ends it", extra={"error": str(error)})
             followed.task.cancel()
 
-    async def _run(
-        self, id: int, request: dict[str, Any], account: Account, done: Callable[[Outcome], None], told: Told
-    ) -> None:
+    async def _run(self, id: int, request: dict[str, Any], command: Command, told: Told) -> None:
         outcome: Outcome
         try:
-            outcome = await self._follow(id, request, account, told)
+            outcome = await self._follow(id, request, command.account, told)
         except Failed as error:
             told({"state": "created", "error": str(error)})
             outcome = error.failure
@@ -120,7 +109,7 @@ class ContainerCommands:
             outcome = Lost(f"the node could not follow the container: {error!r}")
         finally:
             self._followed.pop(id, None)
-        done(outcome)
+        command.done(outcome)
 
     async def _follow(self, id: int, request: dict[str, Any], account: Account, told: Told) -> Outcome:
         began = time.monotonic()

@@ -18,7 +18,7 @@ from agent import durations
 from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
 from agent.assignment import Job, Work, command_words, read_job, retention
-from agent.commands import Commands, Lost, Outcome
+from agent.commands import Command, Commands, Lost, Outcome
 from agent.container_commands import ContainerCommands
 from agent.contract import layout
 from agent.core import KILLED_EXIT, End
@@ -180,17 +180,15 @@ class JobTasks:
         )  # fmt: skip
         if kind == PREPARATION and job.number in self._over:
             return failure(RUN, "TaskEnded", "the job ended")
+        command = Command(account, words, variables, directory, done.set_result)
         if "containerSettings" not in body:
-            id = self._commands.start(account, words, variables, directory, done.set_result)
+            id = self._commands.start(command)
             kill = partial(self._commands.kill, id)
         elif self._containers is None:
             return failure(PRE, "ContainerPoolNotSupported", "the pool has no containerConfiguration")
         else:
-            variables = container_variables(variables, job.environment, own)
-            id = self._containers.start(
-                account, {kind: job.number}, words, variables, directory, done.set_result,
-                lambda told: info.update(containerInfo=told),
-            )  # fmt: skip
+            command = command._replace(environment=container_variables(variables, job.environment, own))
+            id = self._containers.start(command, {kind: job.number}, lambda told: info.update(containerInfo=told))
             kill = partial(self._containers.kill, id)
         self._running[kind, job.number] = kill
         limit = _limit(kind, body)

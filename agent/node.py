@@ -68,7 +68,7 @@ class Node:
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
         self._mounts = Mounts(boot, settings, directories, self._api)
         if boot.mounts:
-            self._runner.settled = self._mounts.settled
+            self._runner.settle(self._mounts.settled)
         self._pulse = Pulse(boot, self._runner.core.running, self._usage.used, Resources(boot.driver).totals)
         self._startup = Startup(
             boot, settings, directories, self._accounts, self._commands, self._containers, self._door,

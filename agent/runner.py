@@ -5,23 +5,24 @@ import json
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Protocol
 
-from agent import core, gangs
-from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
+from agent import core
+from agent.accounts import Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
 from agent.assignment import Job, Key, Unreadable, Work, read_instance, read_job, read_task
-from agent.commands import Commands, Lost, Outcome
+from agent.commands import Command, Commands, Lost, Outcome
 from agent.container_commands import ContainerCommands
 from agent.contract.variables import AUTHENTICATION_TOKEN
 from agent.core import Core, End, Reason
 from agent.directories import Directories
 from agent.environment import Package, container_variables, package_variables, task_variables
 from agent.failures import PRE, Failed, Failure, failure
+from agent.line import Line
 from agent.memory import Memory
+from agent.places import Keeper, Place, Places
 from agent.resources import cores
 from agent.settings import Settings
 from agent.spawner import HANDS_ON, KEEP, MORE
@@ -32,16 +33,13 @@ _JOBS_REMEMBERED = 1000
 _COMMANDS = (core.RUNNING, core.COORDINATING)
 """Phases in which a command runs."""
 
-_LINE = 16
-"""Commands that a spawner is given ahead of their slots; each has its directory made."""
-
 
 class Transfers(Protocol):
     """What the runner needs of transfer.py."""
 
-    async def fetch(self, work: Work, place: "Place") -> list[Package]: ...
+    async def fetch(self, work: Work, place: Place) -> list[Package]: ...
 
-    async def send(self, work: Work, place: "Place", end: End, environment: dict[str, str]) -> Failure | None: ...
+    async def send(self, work: Work, place: Place, end: End, environment: dict[str, str]) -> Failure | None: ...
 
 
 class Reports(Protocol):
@@ -52,36 +50,10 @@ class Reports(Protocol):
     def begun(self, key: Key) -> None: ...
 
 
-class Keeper(Protocol):
-    """What the runner needs of retention.py."""
-
-    def started(self, directory: str) -> None: ...
-
-    def dropped(self, directory: str) -> None: ...
-
-    def finished(self, work: Work, directory: str) -> None: ...
-
-
 class Meter(Protocol):
     """What the runner needs of usage.py."""
 
     def finished(self, directory: str, blocks_written: int) -> None: ...
-
-
-@dataclass(slots=True)
-class Place:
-    """What an attempt occupies on the node."""
-
-    account: Account
-    directory: str
-    command: int = 0
-    kept: int = 0  # the coordination command, while what it leaves behind lives
-    runs: Commands | ContainerCommands | None = None  # who started the command
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-    transfer: asyncio.Task | None = None
-    packages: list[Package] = field(default_factory=list)
-    token: str = ""
-    started: bool = False
 
 
 class Runner:
@@ -111,21 +83,21 @@ class Runner:
         self.core = Core(slots)
         self.variables = variables
         self.silent = False
-        self.settled: Callable[[], Coroutine[Any, Any, None]] | None = None  # waited for when a command has ended
+        self._settled: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._prepare_job: Callable[[Job], None] = lambda job: None
         self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
         self._low_water = 0
         self._line_timer: asyncio.TimerHandle | None = None
         self._settings = settings
-        self._directories, self._accounts = directories, accounts
+        self._root = directories.root
         self._commands, self._containers = commands, containers
-        self._transfers, self._keeper, self._meter, self._reports = transfers, keeper, meter, reports
+        self._transfers, self._meter, self._reports = transfers, meter, reports
         self._jobs: dict[int, tuple[str, Job]] = {}
-        self._places: dict[Key, Place] = {}
+        self._places = Places(accounts, directories, keeper)
+        self._line = Line(self.core, commands, self._places, self._command, self._perform)
+        self._line.closed = containers is not None
         self._memory = Memory()
-        self._doubts: list[Callable[[], None]] = []  # what waits for certainty about the line
-        self._held: list[core.Launch] = []  # and who has a slot meanwhile
         self._queue: list[core.Prepare | core.Launch] = []  # attempts that wait for a task-scope user
         self._background: set[asyncio.Task] = set()
         self._perform_one = {
@@ -136,6 +108,11 @@ class Runner:
     def attach(self, prepare: Callable[[Job], None], ready: Callable[[Job], Coroutine[Any, Any, bool]]) -> None:
         """Who prepares jobs, and whom tasks ask whether they are prepared (job_tasks.py)."""
         self._prepare_job, self._job_ready = prepare, ready
+
+    def settle(self, settled: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What is waited for whenever a command has ended (mounts.py)."""
+        self._settled = settled
+        self._line.closed = True
 
     def places(self) -> dict[str, Key]:
         """Directories of attempts whose command has not ended, for the disk's sake."""
@@ -150,7 +127,7 @@ class Runner:
         self._low_water = len(self.core.line) // 2
         if self.core.line and self._line_timer is None:
             self._watch_line(self._settings.line_patience_s)
-        self._line_up()
+        self._line.fill()
 
     def gang(self, message: dict[str, Any]) -> None:
         """A `gang` message."""
@@ -163,15 +140,15 @@ class Runner:
 
     def recall(self, _: dict[str, Any]) -> None:
         """A `recall` message: give back what was given ahead and has not begun."""
-        self._certain(lambda: self._give_back(late=False))
+        self._line.certain(lambda: self._give_back(late=False))
 
     def kill(self, message: dict[str, Any]) -> None:
         """A `kill` message."""
-        self._certain(lambda: self._kill(message["tasks"]))
+        self._line.certain(lambda: self._kill(message["tasks"]))
 
     def kill_all(self, words: str) -> None:
         """Give every attempt back."""
-        self._certain(lambda: self._kill_all(words))
+        self._line.certain(lambda: self._kill_all(words))
 
     def disk_full(self, key: Key, words: str) -> None:
         """End an attempt that filled the disk."""
@@ -210,7 +187,7 @@ class Runner:
         if left > 0:
             self._watch_line(left)
         else:
-            self._certain(lambda: self._give_back(late=True))
+            self._line.certain(lambda: self._give_back(late=True))
 
     def _kill(self, tasks: list[list]) -> None:
         for *key, why in tasks:
@@ -256,7 +233,7 @@ class Runner:
         else:
             self._perform(self.core.assigned(work, time.monotonic(), slots, ahead))
 
-    def _perform(self, effects: list[tuple]) -> None:
+    def _perform(self, effects: Iterable[tuple]) -> None:
         for effect in effects:
             self._perform_one[type(effect)](effect)
 
@@ -270,27 +247,19 @@ class Runner:
     def _place(self, effect: core.Prepare | core.Launch) -> Place | None:
         """The attempt's user and clean directory; None when it has to wait or has failed."""
         key = effect.key
-        if key in self._places:
-            return self._places[key]
-        work = self.core.attempts[key].work
+        place = self._places.get(key)
+        if place is not None:
+            return place
         try:
-            account = self._accounts.choose(work.identity)
+            return self._places.take(self.core.attempts[key].work)
         except TaskUsersBusy:
             self._queue.append(effect)
-            return None
         except NoAccount as error:
             self._perform(self.core.failed(key, failure(PRE, "TaskSchedulingConstraintFailed", str(error)), _now()))
-            return None
-        try:
-            directory = self._directories.task(work, account)
         except (OSError, ValueError) as error:
-            self._accounts.release(account)
             code = "DiskFull" if getattr(error, "errno", 0) == 28 else "ResourceDirectoryCreateFailed"
             self._perform(self.core.failed(key, failure(PRE, code, str(error)), _now()))
-            return None
-        place = self._places[key] = Place(account, directory)
-        self._keeper.started(gangs.shared(work.gang, directory))
-        return place
+        return None
 
     def _launch(self, effect: core.Launch) -> None:
         key = effect.key
@@ -302,46 +271,46 @@ class Runner:
             words = "the pool has no containerConfiguration" if work.container else "the pool takes tasks in containers"
             self._perform(self.core.failed(key, failure(PRE, "ContainerPoolNotSupported", words), _now()))
             return
-        if place.command and not place.started:
-            if self._doubts and place.command in self._commands.in_line:
-                self._held.append(effect)  # the spawner may have given it back already, and would not know it any more
+        if place.in_line:
+            if not self._line.go(effect, place):
                 return
-            self._commands.go(place.command)
-            place.started = True
         else:
             self._start(key, work, place)
         if work.wall_s is not None and not place.timers:  # it counts from the first of an instance's two commands
             self._later(place, work.wall_s, self._overdue, key)
 
     def _start(self, key: Key, work: Work, place: Place) -> None:
-        environment = self._environment(work, place)
-        done = partial(self._ended if work.gang is None else self._instance_ended, key)
+        command = self._command(key, place)
         if work.gang is not None:
             coordinating = self.core.coordinating(key)
             place.runs = self._commands
-            place.command = self._commands.start(
-                place.account, self.core.words(key), environment, place.directory, done, KEEP if coordinating else MORE
-            )
+            place.command = self._commands.start(command, KEEP if coordinating else MORE)
             place.kept = place.command if coordinating else place.kept
         elif self._containers is None:
             place.runs = self._commands
-            place.command = self._commands.start(
-                place.account, work.words, environment, place.directory, done, HANDS_ON if work.plain else 0
-            )
+            place.command = self._commands.start(command, HANDS_ON if work.plain else 0)
         else:
             place.runs = self._containers
-            attempt = dict(zip(("job", "task", "attempt"), key, strict=True))
-            environment = container_variables(environment, work.job.environment, work.environment)
+            environment = container_variables(command.environment, work.job.environment, work.environment)
             place.command = self._containers.start(
-                place.account, attempt, work.words, environment, place.directory, done,
+                command._replace(environment=environment), _names(key),
                 lambda info: self._reports.report(["container", *key, json.dumps(info)]),
             )  # fmt: skip
         place.started = True
 
+    def _command(self, key: Key, place: Place) -> Command:
+        """What an attempt runs now."""
+        work = self.core.attempts[key].work
+        environment = self._environment(work, place)
+        if work.gang is None:
+            return Command(place.account, work.words, environment, place.directory, partial(self._ended, key))
+        done = partial(self._instance_ended, key)
+        return Command(place.account, self.core.words(key), environment, place.directory, done)
+
     def _environment(self, work: Work, place: Place) -> dict[str, str]:
         node = {**self.variables, **package_variables(place.packages)} if place.packages else self.variables
         if work.job.preparation is not None:
-            node = {**node, **work.job.variables(self._directories.root)}
+            node = {**node, **work.job.variables(self._root)}
         if work.gang is not None:
             node = {**node, **work.gang.variables(place.directory, cores())}
         if place.token:
@@ -369,14 +338,14 @@ class Runner:
             done()
 
     def _ended(self, key: Key, outcome: Outcome) -> None:
-        if self.settled is not None and isinstance(outcome, End):
+        if self._settled is not None and isinstance(outcome, End):
             self._spawn(self._settle(key, outcome))
         else:
             self._over(key, outcome)
 
     async def _settle(self, key: Key, outcome: Outcome) -> None:
-        assert self.settled is not None
-        await self.settled()
+        assert self._settled is not None
+        await self._settled()
         self._over(key, outcome)
 
     def _over(self, key: Key, outcome: Outcome) -> None:
@@ -391,57 +360,7 @@ class Runner:
             self._perform(self.core.lost(key, outcome.why, _now()))
         else:
             self._perform(self.core.failed(key, outcome, _now()))
-        self._line_up()
-
-    def _line_up(self) -> None:
-        """Give the spawner commands that will follow those that run, so that it need not wait for us in between."""
-        if not self.core.line or len(self._commands.in_line) > _LINE // 2 or self._doubts:
-            return
-        if self._containers is not None or self.settled is not None:
-            return  # an end is not yet the end: somebody has to act first
-        for key in self.core.followers(_LINE):
-            if key not in self._places and not self._line_one_up(key):
-                return
-
-    def _line_one_up(self, key: Key) -> bool:
-        work = self.core.attempts[key].work
-        try:
-            account = self._accounts.choose(work.identity)
-            if not account.lasting:
-                self._accounts.release(account)
-                return False
-            place = Place(account, self._directories.task(work, account))
-            place.command = self._commands.line_up(
-                account, work.words, self._environment(work, place), place.directory, partial(self._ended, key)
-            )
-        except (OSError, ValueError, NoAccount, TaskUsersBusy):
-            return False  # it is found again, and told, when the task has its slot
-        place.runs = self._commands
-        self._places[key] = place
-        self._keeper.started(place.directory)
-        return True
-
-    def _certain(self, act: Callable[[], None]) -> None:
-        """Do what depends on which tasks have begun: once nothing is in line that a spawner may start meanwhile."""
-        if not self._doubts and not self._commands.in_line:
-            act()
-            return
-        self._doubts.append(act)
-        if len(self._doubts) == 1:
-            self._commands.take_back(self._line_is_back)
-
-    def _line_is_back(self) -> None:
-        """What is still in line is in nobody's hands but ours."""
-        for key in [key for key, place in self._places.items() if place.command and not place.started]:
-            place = self._places.pop(key)
-            self._directories.discard(place.directory)
-            self._keeper.dropped(place.directory)
-        held, self._held = self._held, []
-        doubts, self._doubts = self._doubts, []
-        self._perform([effect for effect in held if effect.key in self.core.attempts])
-        for act in doubts:
-            act()
-        self._line_up()
+        self._line.fill()
 
     def _with_memory(self, key: Key, end: End) -> End:
         """What the kernel killed for want of memory; only failed commands are worth a look."""
@@ -485,7 +404,7 @@ class Runner:
 
     def _upload(self, effect: core.Upload) -> None:
         place = self._places[effect.key]
-        self._cancel_timers(place)
+        place.cancel_timers()
         place.transfer = self._spawn(self._send(effect.key, place))
         place.transfer.add_done_callback(lambda task: self._transfer_over(effect.key, task))
 
@@ -526,13 +445,11 @@ class Runner:
     def _finish(self, effect: core.Finish) -> None:
         if self._idle is not None and not self.core.attempts:
             self._idle.set()
-        place = self._places.pop(effect.key, None)
+        place = self._places.finish(effect.work)
         if place is None:
             return
-        self._cancel_timers(place)
-        if place.command and not place.started:
-            self._commands.kill(place.command)  # still in line
-        self._keeper.finished(effect.work, gangs.shared(effect.work.gang, place.directory))
+        if place.in_line:
+            self._commands.kill(place.command)
         self._meter.finished(place.directory, effect.blocks_written)
         if not place.account.lasting:
             self._spawn(self._leave(effect.work, place))
@@ -540,19 +457,12 @@ class Runner:
     async def _leave(self, work: Work, place: Place) -> None:
         """End all processes of a task-scope user before the next task may get it."""
         await self._commands.leave(place.account)
-        for directory in {place.directory, gangs.shared(work.gang, place.directory)}:
-            self._directories.retire(directory)
-        self._accounts.release(place.account)
+        self._places.leave(work, place)
         waiting, self._queue = self._queue, []
         self._perform(waiting)
 
     def _later(self, place: Place, seconds: float, call: Callable, *arguments: Any) -> None:
         place.timers.append(asyncio.get_running_loop().call_later(seconds, call, *arguments))
-
-    def _cancel_timers(self, place: Place) -> None:
-        for timer in place.timers:
-            timer.cancel()
-        place.timers.clear()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Spawner:
         self._batch: list[bytes] = []
         self._start()
 
-    def run(self, id: int, words: list[str], environment: dict[str, str], directory: str, flags: int = 0) -> None:
+    def run(self, id: int, words: Sequence[str], environment: dict[str, str], directory: str, flags: int = 0) -> None:
         """Start a command. `flags`: of spawner.py.
 
         Raises:
@@ -66,7 +66,7 @@ class Spawner:
         self._soon("run", id, words, environment, directory, flags)
         self.running.add(id)
 
-    def line_up(self, id: int, words: list[str], environment: dict[str, str], directory: str) -> None:
+    def line_up(self, id: int, words: Sequence[str], environment: dict[str, str], directory: str) -> None:
         """Start a command, which hands on, when another hands on to it, or by `go`.
 
         Raises:

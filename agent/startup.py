@@ -11,7 +11,7 @@ from typing import Any
 from agent.accounts import Account, Accounts, NoAccount
 from agent.api import GiveBack
 from agent.assignment import command_words
-from agent.commands import Commands, Lost, Outcome
+from agent.commands import Command, Commands, Lost, Outcome
 from agent.container_commands import ContainerCommands
 from agent.contract.boot import Boot
 from agent.core import End
@@ -131,17 +131,15 @@ class Startup:
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         own = settings(task.get("environmentSettings"))
         variables = task_variables(self._runner.variables, directory, account.name, None, None, own)
+        command = Command(account, words, variables, directory, done.set_result)
         if "containerSettings" not in task:
-            id = self._commands.start(account, words, variables, directory, done.set_result, KEEP)
+            id = self._commands.start(command, KEEP)
             self._stop = partial(self._commands.kill, id)
         elif self._containers is None:
             return failure(PRE, "ContainerPoolNotSupported", "the pool has no containerConfiguration")
         else:
-            variables = container_variables(variables, own)
-            id = self._containers.start(
-                account, {"start": True}, words, variables, directory, done.set_result,
-                lambda told: info.update(containerInfo=told),
-            )  # fmt: skip
+            command = command._replace(environment=container_variables(variables, own))
+            id = self._containers.start(command, {"start": True}, lambda told: info.update(containerInfo=told))
             self._stop = partial(self._containers.kill, id)
         try:
             return await done

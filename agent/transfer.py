@@ -24,7 +24,7 @@ from agent.failures import Failure
 from agent.inputs import Inputs
 from agent.outputs import Sending
 from agent.packages import Packages
-from agent.runner import Place
+from agent.places import Place
 from agent.settings import Settings
 
 _THREADS = 64

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from agent.commands import Command
 from agent.contract.boot import Boot
 from agent.core import KILLED_EXIT, End
 from agent.link import Link
@@ -33,12 +34,10 @@ class Sleepers:
         self.in_line: set[int] = set()  # always empty: tasks of these lengths are not given ahead
         self._asleep: dict[int, tuple[asyncio.TimerHandle, Callable[[End], None], int]] = {}
 
-    def start(
-        self, account: Any, words: list[str], variables: Any, directory: str, done: Callable, flags: int = 0
-    ) -> int:
-        number, seconds = next(self._numbers), float(words[-1])
+    def start(self, command: Command, flags: int = 0) -> int:
+        number, seconds = next(self._numbers), float(command.words[-1])
         timer = asyncio.get_running_loop().call_later(seconds / self._speed, self._over, number, 0)
-        self._asleep[number] = timer, done, round(seconds * 1e6)
+        self._asleep[number] = timer, command.done, round(seconds * 1e6)
         return number
 
     def kill(self, number: int, how: Any) -> None:
@@ -57,7 +56,7 @@ class SimulatedNode:
     def __init__(self, boot: Boot, speed: float) -> None:
         self.boot = boot
         account = SimpleNamespace(name="nobody", lasting=True)
-        nothing = SimpleNamespace(started=_ignore, finished=_ignore, task=lambda work, account: work.id)
+        nothing = SimpleNamespace(started=_ignore, finished=_ignore, root="", task=lambda work, account: work.id)
         accounts = SimpleNamespace(choose=lambda identity: account)
         self._link = Link(boot, SETTINGS, self._receive, lambda: self._runner.core.holds(), _ignore)
         self._runner = Runner(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from orchestrator.cli import docker_checks, embedded_redis, folder
+from orchestrator.cli import docker_checks, embedded_redis, folder, state_checks
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.finding import ENOUGH_DISK, Finding
 from orchestrator.cli.folder import Credentials
@@ -22,8 +22,12 @@ LARGEST_SKEW = 15 * 60.0
 """Seconds that the clocks of client and farm may differ (spec/api.md, 2)."""
 
 
-def every(place: Path, port: int) -> list[Finding]:
-    """All checks, in the order in which one would mend things."""
+def every(place: Path, port: int, redis_url: str | None = None) -> list[Finding]:
+    """All checks, in the order in which one would mend things.
+
+    Args:
+        redis_url: the farm's Redis, where it is not one that the farm started itself.
+    """
     running = folder.holder(place)
     return [
         python(),
@@ -33,6 +37,7 @@ def every(place: Path, port: int) -> list[Finding]:
         storage(),
         Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port),
         clock(place),
+        *state_checks.every(place, redis_url),
         *docker_checks.every(Settings()),
     ]
 

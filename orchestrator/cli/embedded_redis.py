@@ -104,6 +104,21 @@ def prepare(folder: Path, server: Server, fsync: str, free_port: int, node_host:
     return place
 
 
+def running(folder: Path) -> str | None:
+    """URL of the Redis that a farm started in this folder; None where none of it has.
+
+    Raises:
+        OSError: what it needs is not ours to read.
+    """
+    try:
+        written, password = (folder / "redis.conf").read_text(), (folder / "password").read_text().strip()
+    except FileNotFoundError:
+        return None
+    by_socket = 'unixsocket "' in written
+    port = re.search(r"^port (\d+)$", written, re.MULTILINE)
+    return Place(folder, password, folder / "redis.sock" if by_socket else None, int(port[1]) if port else 0).url
+
+
 def configuration(place: Place, fsync: str) -> str:
     """The text of redis.conf. The process title stays as it is: Redis writes a new one over its environment,
     which carries the mark that its farm finds it by.

@@ -8,9 +8,10 @@ ENOUGH_DISK = 2 * 1024**3
 
 @dataclass(frozen=True)
 class Finding:
-    """`verdict`: ok, note (works without) or bad (does not work)."""
+    """`verdict`: ok, note (works without) or bad (does not work). `details`: one line each."""
 
     name: str
     verdict: str
     says: str
     advice: str = ""
+    details: tuple[str, ...] = ()

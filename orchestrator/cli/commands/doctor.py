@@ -16,16 +16,24 @@ _STYLE = {"ok": "green", "note": "yellow", "bad": "red"}
 def doctor(
     data_dir: Annotated[Path | None, typer.Option(help="The farm's folder.", envvar="FARM_DATA_DIR")] = None,
     port: Annotated[int, typer.Option(help="The port that farm up is to use.")] = 8480,
+    redis: Annotated[
+        str | None, typer.Option(help="URL of the farm's Redis, where it is yours.", envvar="FARM_REDIS_URL")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Check Python, Redis, port, disk, folder, storage, clock and Docker; exit code 1 when something must be done."""
+    """Check Python, Redis, port, disk, folder, storage, clock, Docker and whether the farm's state holds together.
+
+    Exit code 1 when something must be done.
+    """
     place = (data_dir or folder.default()).expanduser().absolute()
-    found = checks.every(place, port)
+    found = checks.every(place, port, redis or None)
     if json:
         output.as_json([vars(one) for one in found])
     else:
         for one in found:
             output.out.print(Text.assemble((f"{one.verdict:5}", _STYLE[one.verdict]), f"{one.name:9}{one.says}"))
+            for detail in one.details:
+                output.out.print(Text(f"{'':14}{detail}"))
             if one.advice:
                 output.out.print(Text(f"{'':14}-> {one.advice}"))
     if any(one.verdict == "bad" for one in found):

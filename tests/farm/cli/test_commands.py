@@ -7,6 +7,9 @@ import zipfile
 
 import pytest
 from farm_support import wait_until
+from redis import Redis
+
+from orchestrator.cli import embedded_redis
 
 
 @pytest.fixture(scope="session")
@@ -234,9 +237,27 @@ def test_the_logs_tell_of_a_request_and_keep_no_signature(farm):
 def test_doctor_finds_nothing_wrong_with_a_farm_that_runs(farm):
     found = {one["name"]: one for one in json.loads(farm("doctor", "--json"))}
 
-    mine = ("python", "redis", "folder", "disk", "storage", "farm", "clock")
+    mine = ("python", "redis", "folder", "disk", "storage", "farm", "clock", "state")
     assert {name: found[name]["verdict"] for name in mine} == dict.fromkeys(mine, "ok")
     assert found["docker"]["verdict"] in ("ok", "note")
+
+
+def test_doctor_tells_in_words_what_does_not_agree_in_the_farm_s_state(farm, pool):
+    farm("job", "submit", "--pool", pool, "--id", "counted", "-c", "true")
+    farm("job", "wait", "counted", "--timeout", "60s")
+
+    with Redis.from_url(embedded_redis.running(farm.folder / "redis")) as redis:
+        number = redis.hget("nf:farm:job_ids", "counted").decode()
+        redis.hincrby(f"nf:farm:job:{number}:counts", "succeeded", 2)
+        try:
+            state = next(one for one in json.loads(farm("doctor", "--json", code=1)) if one["name"] == "state")
+            shown = farm("doctor", code=1)
+        finally:
+            redis.hincrby(f"nf:farm:job:{number}:counts", "succeeded", -2)
+
+    sentence = f"job {number} counts 3 succeeded, but it has 1"
+    assert (state["verdict"], state["details"]) == ("bad", [sentence])
+    assert sentence in shown
 
 
 def test_two_commands_at_once_do_not_get_into_each_other_s_way(farm, pool):

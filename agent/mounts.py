@@ -50,7 +50,7 @@ class Mounts:
         self._caches = f"{directories.volatile}/mounts"
         self._shown: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, asyncio.subprocess.Process] = {}
-        self._clean = False
+        self._ready = False
 
     async def mount(self) -> None:
         """Mount what is not mounted yet.
@@ -60,9 +60,9 @@ class Mounts:
             GiveBack: the API stays away.
         """
         entries = await asyncio.to_thread(self._api.mounts) if self._boot.mounts else []
-        if not self._clean:
-            await asyncio.to_thread(self._forget, {_cache_of(one) for one in entries if "url" in one})
-            self._clean = True
+        if not self._ready:
+            await asyncio.to_thread(self._make_ready, entries)
+            self._ready = True
         for entry in entries:
             if entry["kind"] not in self._boot.mounts:
                 continue  # the pool was changed since this boot began: nodes that boot later have it
@@ -97,9 +97,15 @@ class Mounts:
                 while self._shown and await asyncio.to_thread(_unsent, Path(self._caches)):
                     await asyncio.sleep(_STEP_S)
 
-    def _forget(self, used: set[str]) -> None:
-        """Remove what mounts that the pool no longer has left on this node: empty folders, and caches."""
+    def _make_ready(self, entries: list[dict[str, Any]]) -> None:
+        """The folder of mounts before the first. What mounts that the pool no longer has left here goes away."""
         _remove_empty(self._root)
+        seen, used = self._boot.mounts_seen, {_cache_of(one) for one in entries if "url" in one}
+        if seen and not os.path.ismount(self._root):
+            try:
+                filesystems.show_in(self._root, seen)
+            except OSError as error:
+                raise _failed(layout.MOUNTS, error.strerror or str(error)) from error
         for cache in os.listdir(self._caches) if os.path.exists(self._caches) else ():
             if cache not in used:
                 shutil.rmtree(f"{self._caches}/{cache}", ignore_errors=True)

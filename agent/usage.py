@@ -119,7 +119,10 @@ def size_of(path: str, skip: frozenset[str] | set[str] = frozenset(), pause_s: f
     What is mounted below it takes no room there, and is left alone.
     """
     total = 0
-    device = None
+    try:
+        device = os.stat(path).st_dev
+    except OSError:
+        return 0
     front = [path]
     while front:
         here = front.pop()
@@ -129,7 +132,6 @@ def size_of(path: str, skip: frozenset[str] | set[str] = frozenset(), pause_s: f
             with os.scandir(here) as entries:
                 for entry in entries:
                     status = entry.stat(follow_symlinks=False)
-                    device = device or status.st_dev
                     if status.st_dev != device:
                         continue
                     total += status.st_blocks * 512

@@ -71,6 +71,7 @@ class Boot:
     broker_url: str = ""  # of this host's broker of task containers; empty: there is none
     containers: bool = False  # the pool has a containerConfiguration
     mounts: list[str] = field(default_factory=list)  # kinds of file systems that the pool mounts: blob, nfs, cifs
+    mounts_seen: str = ""  # a folder; what is mounted in it, containers of tasks see too
     fresh: bool = True  # the root is new (first boot or reimage), not a reboot
 
     def write(self, path: Path) -> None:

@@ -1,5 +1,6 @@
 """File systems that a pool mounts on its nodes (spec/behaviour.md, 21)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,11 @@ WORK = """cd $AZ_BATCH_NODE_MOUNTS_DIR/box/in
 test $(cat given) = 1 && echo 2 > new && echo 3 >> new && mkdir sub && mv new sub/moved && rm given
 head -c 9000000 /dev/zero > sub/big && cat sub/moved && id -u && ! touch ../../fixed/x"""
 
+BOXES = {
+    "imageReference": {"publisher": "debian", "offer": "debian-12", "sku": "12"},
+    "nodeAgentSKUId": "batch.node.debian 12",
+    "containerConfiguration": {"type": "dockerCompatible"},
+}
 ROOT = {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
 ATTACK = """for one in /proc/[0-9]*; do cat $one/environ; done | tr "\\0" "\\n" | grep SAS_URL
 mount -t tmpfs none /srv && echo mounted; umount $AZ_BATCH_NODE_MOUNTS_DIR/box && echo unmounted
@@ -82,6 +88,50 @@ def test_a_pool_that_is_changed_mounts_on_nodes_that_boot_after_it(
     there = after("second", blob(farm, "two"), blob(farm, "three/deep"))
     assert {"two", "three"} <= set(there) and "one" not in there and there[-1] == "2"
     assert [name for name in after("none") if not name.endswith(".log")] == ["0"]
+
+
+def boxed(id: str, script: str, **settings: Any) -> dict[str, Any]:
+    return {
+        "id": id, "commandLine": f"/bin/sh -c '{script}'",
+        "containerSettings": {"imageName": "busybox:1.36", **settings},
+    }  # fmt: skip
+
+
+def test_containers_of_tasks_see_what_their_node_has_mounted(shared_docker: DockerFarm, box: ContainerClient) -> None:
+    farm = shared_docker.farm
+    mounts = [blob(farm, "box"), blob(farm, "fixed", blobfuseOptions="-o ro")]
+    farm.add_pool("seen", 2, mountConfiguration=mounts, virtualMachineConfiguration=BOXES)
+    own = "cd $AZ_BATCH_NODE_MOUNTS_DIR/box && cat in/again && echo > seen-$AZ_BATCH_TASK_ID"
+    box.upload_blob("in/again", b"given\n", overwrite=True)
+    whole = boxed("whole", own + " && ! touch ../fixed/x")
+    listed = boxed("listed", own, containerHostBatchBindMounts=[{"source": "Task"}, {"source": "VfsMounts"}])
+    without = boxed("without", "ls $AZ_BATCH_NODE_ROOT_DIR", containerHostBatchBindMounts=[{"source": "Task"}])
+    part = boxed("part", "true", containerRunOptions="-v $AZ_BATCH_NODE_MOUNTS_DIR/box:/box")
+    root = boxed("root", "umount $AZ_BATCH_NODE_MOUNTS_DIR/box || echo no") | {"userIdentity": ROOT}
+    farm.add_job("seen", "seen", [whole, listed, without, part, root])
+    wait_until(lambda: all(task["state"] == "completed" for task in farm.tasks("seen")), 60)
+
+    ended = {task["id"]: task["executionInfo"] for task in farm.tasks("seen")}
+    said = {id: farm.raw("GET", f"/jobs/seen/tasks/{id}/files/stdout.txt").text for id in ended if id != "part"}
+    assert said == {"whole": "given\n", "listed": "given\n", "without": "workitems\n", "root": "no\n"}, ended
+    assert {one.name for one in box.list_blobs("seen-")} == {"seen-whole", "seen-listed"}
+    assert "as a whole" in str(ended["part"]["failureInfo"])
+
+
+TRAP = """mkdir $AZ_BATCH_NODE_SHARED_DIR/trap; cd $AZ_BATCH_NODE_MOUNTS_DIR
+for one in /proc/[0-9]*; do tr "\\0" " " < $one/cmdline | grep -q "[r]clone mount" && kill -9 ${one#/proc/}; done
+until rmdir box; do :; done; ln -s $AZ_BATCH_NODE_SHARED_DIR/trap box
+until grep shared/trap /proc/mounts; do :; done"""
+
+
+def test_a_link_of_roots_leads_no_mount_out_of_its_node(shared_docker: DockerFarm, box: ContainerClient) -> None:
+    """What has ended the agent mounts anew, where root has put a link to a volume that may be shared with the host."""
+    farm = shared_docker.farm
+    start = {"commandLine": f"/bin/sh -c '{TRAP}'", "userIdentity": ROOT}
+    mounts = [blob(farm, "box")]
+    farm.add_pool("trap", 1, mountConfiguration=mounts, virtualMachineConfiguration=BOXES, startTask=start)
+
+    assert "shared/trap" not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_what_cannot_be_mounted_makes_the_node_say_why(shared_docker: DockerFarm, box: ContainerClient) -> None:

@@ -9,7 +9,7 @@ from orchestrator.api import conditions, host, listing
 from orchestrator.api.call import Call
 from orchestrator.api.guarded import guarded
 from orchestrator.api.operation import LIST, SELECT, operation
-from orchestrator.api.wire import mounts, present
+from orchestrator.api.wire import present
 from orchestrator.api.wire.secrets import seal_body
 from orchestrator.domain import durations
 from orchestrator.domain.bodies import pool_facts
@@ -129,8 +129,6 @@ async def _seen(call: Call) -> Pool:
 async def _update(call: Call, kind: str) -> int:
     changes = await call.parse(kind)
     await check_packages(call, changes)
-    if "mountConfiguration" in changes:
-        mounts.check_containers(changes, (await _pool(call)).body["virtualMachineConfiguration"])
     sealed = seal_body(kind, changes, call.farm.vault)
     pool = await guarded(
         call, lambda: _pool(call), lambda expect: call.store.pools.update(call.pool_id, sealed, expect)

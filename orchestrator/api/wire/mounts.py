@@ -112,9 +112,3 @@ def finish(pool: dict[str, Any]) -> dict[str, Any]:
             raise invalid(here, path, "another mount is there, above it or below it")
         seen.append(path)
     return pool | {"mountConfiguration": mounts or None}
-
-
-def check_containers(pool: dict[str, Any], machine: dict[str, Any]) -> None:
-    """Raises WireError where tasks are in containers, which do not see what their node has mounted."""
-    if pool.get("mountConfiguration") and "containerConfiguration" in machine:
-        raise invalid(("mountConfiguration",), "", "containers of tasks do not see the file systems of their node")

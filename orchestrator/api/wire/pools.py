@@ -189,7 +189,6 @@ def finish_add(pool: dict[str, Any], rules: Rules) -> dict[str, Any]:
     check_resize_timeout(pool, rules)
     networks.check(pool)
     pool = mounts.finish(pool)
-    mounts.check_containers(pool, pool["virtualMachineConfiguration"])
     _check_accounts(pool.get("userAccounts", []))
     pool = ADD_DEFAULTS | pool
     pool["taskSchedulingPolicy"] = {"nodeFillType": "spread"} | pool.get("taskSchedulingPolicy", {})

@@ -34,7 +34,7 @@ from orchestrator.drivers.docker.host import Host
 from orchestrator.drivers.docker.images import Images
 from orchestrator.drivers.docker.names import Names
 from orchestrator.drivers.docker.networks import Networks
-from orchestrator.drivers.docker.nodes import FAILED, ROOT, Found, Made, Nodes
+from orchestrator.drivers.docker.nodes import FAILED, MOUNTS_SEEN, ROOT, Found, Made, Nodes
 from orchestrator.drivers.docker.options import Options
 
 UIDS_PER_NODE = 100
@@ -214,6 +214,7 @@ class DockerDriver:
             ports.label(node),
             mac,
             tuple(node.mounts),
+            shows=bool(node.mounts and node.containers),
         )
 
     def _network(self, node: Boot) -> str:
@@ -238,8 +239,9 @@ class DockerDriver:
             mac=made.mac[:MAC_PREFIX],
         )
         return replace(
-            node, driver=self.name, root=ROOT, uid_base=uids, fresh=fresh, own_system=True, network=asdict(around)
-        )
+            node, driver=self.name, root=ROOT, uid_base=uids, fresh=fresh, own_system=True, network=asdict(around),
+            mounts_seen=MOUNTS_SEEN if made.shows else "",
+        )  # fmt: skip
 
     def _again(self, old: Found, node: Boot, made: Made) -> bool:
         """Start the container of an earlier boot, as a machine that reboots keeps its disk; False: make a new one."""

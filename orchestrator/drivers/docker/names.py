@@ -59,6 +59,9 @@ class Names:
     def volume(self, node: int) -> str:
         return f"{self.prefix}-node-{node}"
 
+    def mounts(self, node: int) -> str:
+        return f"{self.prefix}-node-{node}-mounts"
+
     def network(self, pool: int) -> str:
         return f"{self.prefix}-pool-{pool}"
 

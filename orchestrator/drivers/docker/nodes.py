@@ -23,6 +23,10 @@ ROOT = "/mnt/batch/tasks"
 """AZ_BATCH_NODE_ROOT_DIR on every Docker node: a volume of its own, so that a reboot finds it again."""
 INIT = (f"{TREE}/bin/tini", "--")
 """Reaps what tasks leave behind when their spawner is gone, and hands SIGTERM on."""
+MOUNTS_KEPT, MOUNTS_SEEN = "/run/nodefarm/kept", "/run/nodefarm/mounts"
+"""Where nodes have the volume of their mounts, for the engine to keep it mounted, and the same shared with the host."""
+MOUNTS_OPTIONS = {"type": "tmpfs", "device": "tmpfs", "o": "rshared,size=16m,mode=0755"}
+"""It holds folders to mount in, and logs. A mount of its own that is shared, whatever the host's own mounts are."""
 ENVIRONMENT = {
     "USER": "root",
     "HOME": "/root",
@@ -66,6 +70,7 @@ class Made:
     ports: str = ""  # of the host, that are published (ports.label)
     mac: str = ""  # of the network card; empty: Docker's choice
     mounts: tuple[str, ...] = ()  # kinds of file systems that its agent mounts
+    shows: bool = False  # containers of tasks see what it mounts
 
     @property
     def digest(self) -> str:
@@ -89,7 +94,7 @@ class Nodes:
         return sorted(map(self._read, found), key=lambda entry: entry.order, reverse=True)
 
     def volumes(self) -> list[tuple[int, int]]:
-        """Pool and node numbers of all volumes of nodes."""
+        """Pool and node numbers of all volumes of nodes; a node may have two."""
         found = self._client.volumes(filters=self._names.filters())["Volumes"] or ()
         return [pair for pair in (labels.numbers(volume["Labels"]) for volume in found) if pair[1]]
 
@@ -101,6 +106,7 @@ class Nodes:
         mounts = [
             Mount(TARGET, made.agent, type="volume", read_only=True, no_copy=True),
             Mount(ROOT, volume, type="volume", no_copy=True),
+            *(self._shown(boot.node, marks) if made.shows else ()),
         ]
         config = self._client.create_host_config(
             mounts=mounts,
@@ -110,6 +116,13 @@ class Nodes:
         )
         name = self._names.container(boot.node, boot.boot)
         return str(self._client.create_container_from_config(self._config(boot, made, config), name)["Id"])
+
+    def _shown(self, node: int, marks: dict[str, str]) -> list[Mount]:
+        """A volume for the node's mounts; what is mounted there the host sees in it, and so containers of tasks can."""
+        name = self._names.mounts(node)
+        here = self._client.create_volume(name, driver_opts=MOUNTS_OPTIONS, labels=marks)["Mountpoint"]
+        kept = Mount(MOUNTS_KEPT, name, type="volume", read_only=True, no_copy=True)
+        return [kept, Mount(MOUNTS_SEEN, here, type="bind", propagation="rshared")]
 
     def _config(self, boot: Boot, made: Made, host: dict[str, Any]) -> dict[str, Any]:
         config = self._client.create_container_config(
@@ -184,11 +197,12 @@ class Nodes:
                 raise
 
     def remove_volume(self, node: int) -> None:
-        try:
-            self._client.remove_volume(self._names.volume(node), force=True)
-        except APIError as error:
-            if not gone(error):
-                raise
+        for name in (self._names.volume(node), self._names.mounts(node)):
+            try:
+                self._client.remove_volume(name, force=True)
+            except APIError as error:
+                if not gone(error):
+                    raise
 
     def has_volume(self, node: int) -> bool:
         try:

@@ -20,6 +20,7 @@ from orchestrator.drivers.docker import binds
 from orchestrator.drivers.docker import names as labels
 from orchestrator.drivers.docker.errors import translated
 from orchestrator.drivers.docker.names import Names
+from orchestrator.drivers.docker.nodes import MOUNTS_SEEN
 from orchestrator.drivers.docker.task_plan import Host, Plan
 
 log = structlog.get_logger("broker")
@@ -86,7 +87,7 @@ class TaskContainers:
             memory=limits.get("Memory") or 0, nano_cpus=limits.get("NanoCpus") or 0,
             shm_size=limits.get("ShmSize") or 0,
             cgroup=f"/docker/{node['Id']}" if self._nests else "",
-            devices=limits.get("DeviceRequests") or (),
+            devices=limits.get("DeviceRequests") or (), mounts_source=mounts.get(MOUNTS_SEEN, ""),
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -99,6 +100,9 @@ class TaskContainers:
         with contextlib.ExitStack() as stack:
             sources = []
             for bind in plan.binds:
+                if bind.source:
+                    sources.append(f"{bind.source}:{bind.target}:rw,rslave")  # what is mounted later is seen, too
+                    continue
                 place = self._places / uuid.uuid4().hex
                 try:
                     source = stack.enter_context(binds.held(host.root_source, bind.folder, place))

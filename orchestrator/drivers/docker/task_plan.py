@@ -6,7 +6,7 @@ firewall, read the agent's memory or mark sockets (spec/behaviour.md, 19; DESIGN
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.contract import layout
@@ -45,6 +45,7 @@ class Host:
 
     `memory` in bytes, `nano_cpus` in 1e-9 cores; 0: no limit. `cgroup`: the parent under which the node's limits
     hold for its tasks' containers too; empty where the engine cannot nest (cgroup v2), and each has limits of its own.
+    `mounts_source`: where the engine has what the node mounts, if its pool mounts anything.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Host:
     shm_size: int = 0
     cgroup: str = ""
     devices: Sequence[Any] = ()
+    mounts_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of the node in the container; `folder` relative to the node's root, empty: the root itself."""
+    """A folder of the node in the container; `folder` relative to the node's root, empty: the root itself.
+
+    `source`: the path that the engine has for it, where no task can have changed what that leads to.
+    """
 
     folder: str
     target: str
     read_only: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def plan(settings: Mapping[str, Any], claim: Claim, host: Host, labels: Mapping[
     """
     try:
         options = parse(settings.get("containerRunOptions") or "")
-        binds = _binds(settings, options, claim, host.root)
+        binds = _binds(settings, options, claim, host)
     except BadOption as error:
         raise Unfit(str(error)) from error
     words = claim.words
@@ -154,17 +160,36 @@ def _environment(settings: Mapping[str, Any], options: RunOptions, claim: Claim)
     return {**options.environment, **environment}
 
 
-def _binds(settings: Mapping[str, Any], options: RunOptions, claim: Claim, root: str) -> list[Bind]:
+def _binds(settings: Mapping[str, Any], options: RunOptions, claim: Claim, host: Host) -> list[Bind]:
     """Every folder of the node that the container sees, outer ones first."""
-    mounts = settings.get("containerHostBatchBindMounts")
-    found = {root: Bind("", root)} if mounts is None else {}
+    mounts, root = settings.get("containerHostBatchBindMounts"), host.root
+    wanted = [Bind("", root)] if mounts is None else []
     for mount in mounts or ():
         path = _folder(mount["source"], claim, root)
-        found[path] = Bind(_below(path, root), path, bool(mount.get("isReadOnly")))
+        wanted.append(Bind(_below(path, root), path, bool(mount.get("isReadOnly"))))
     for volume in options.volumes:
         path = expand(volume.source, claim.environment, root)
-        found[volume.target] = Bind(_below(path, root), volume.target, volume.read_only)
+        wanted.append(Bind(_below(path, root), volume.target, volume.read_only))
+    found = {bind.target: bind for one in wanted for bind in _with_mounts(one, host.mounts_source)}
     return [found[target] for target in sorted(found)]
+
+
+def _with_mounts(bind: Bind, source: str) -> list[Bind]:
+    """A folder with the file systems that the node has mounted in it, as long as these are one bind of their own.
+
+    A folder below them cannot be had: a task that is root may have put a link in its place, and to open it without
+    following that the broker would have to see what nodes mount. Read-only neither: Docker before version 25 makes
+    only the topmost mount of a bind so.
+    """
+    if not source or (bind.folder and bind.folder.partition("/")[0] != layout.MOUNTS):
+        return [bind]
+    if bind.folder not in ("", layout.MOUNTS):
+        raise Unfit(f"{bind.folder}: what the pool mounts can be had as a whole only, {v.NODE_MOUNTS_DIR}")
+    if bind.read_only:
+        raise Unfit(f"{bind.folder or bind.target}: only options of a mount make it read-only")
+    if bind.folder:
+        return [replace(bind, source=source)]
+    return [bind, Bind(layout.MOUNTS, f"{bind.target}/{layout.MOUNTS}", source=source)]
 
 
 def _below(path: str, root: str) -> str:

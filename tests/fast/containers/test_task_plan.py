@@ -101,3 +101,26 @@ def test_variables_of_the_task_win_over_those_of_the_options():
 
 def test_labels_of_the_farm_cannot_be_taken_over():
     assert made(options="--label a=b").labels == {"a": "b", "nodefarm": "acct"}
+
+
+def test_what_the_node_mounts_goes_in_as_a_whole_wherever_its_folder_goes():
+    node = replace(NODE, mounts_source="/var/volumes/7-mounts/_data")
+    seen = Bind("fsmounts", f"{ROOT}/fsmounts", source=node.mounts_source)
+    assert made(host=node).binds == [Bind("", ROOT), seen]
+    assert made(host=node, containerHostBatchBindMounts=[{"source": "Task"}, {"source": "VfsMounts"}]).binds == [
+        seen, Bind(f"{DIRECTORY.removeprefix(ROOT)[1:]}", DIRECTORY),
+    ]  # fmt: skip
+    assert made(host=node, containerHostBatchBindMounts=[{"source": "Task"}]).binds[0].source == ""
+    elsewhere = made(host=node, options=f"-v {ROOT}/fsmounts:/data -v {ROOT}:/all", containerHostBatchBindMounts=[
+        {"source": "Task"}]).binds  # fmt: skip
+    assert {bind.target: bind.source for bind in elsewhere if bind.source} == {
+        "/data": node.mounts_source, "/all/fsmounts": node.mounts_source,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("volume", [f"{ROOT}/fsmounts/box:/b", f"{ROOT}/fsmounts:/b:ro", f"{ROOT}:/b:ro"])
+def test_what_the_node_mounts_does_not_go_in_by_parts_or_read_only(volume):
+    node = replace(NODE, mounts_source="/var/volumes/7-mounts/_data")
+    with pytest.raises(Unfit, match=r"as a whole|read-only"):
+        made(host=node, options=f"-v {volume}")
+    assert made(options=f"-v {volume}")

@@ -46,7 +46,6 @@ def test_keys_are_sealed_and_never_shown():
         ([blob(blobfuseOptions="--foreground")], {}),
         ([blob(), blob(relativeMountPath="x/y")], {}),
         ([blob(relativeMountPath=f"m{n}") for n in range(11)], {}),
-        ([blob()], {"virtualMachineConfiguration": MACHINE | {"containerConfiguration": {"type": "dockerCompatible"}}}),
     ],
 )
 def test_what_cannot_be_mounted_is_refused(mounts, more):

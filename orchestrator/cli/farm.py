@@ -46,6 +46,14 @@ class Options:
     s3_endpoint: str = ""
     capacity: str = ""
 
+    def told(self) -> dict[str, str | int]:
+        """Each option by its name on the command line, nothing secret."""
+        return {
+            "driver": self.driver, "host": self.host, "port": self.port, "account": self.account, "fsync": self.fsync,
+            "workers": self.workers, "storage": self.storage, "s3_endpoint": self.s3_endpoint,
+            "capacity": self.capacity, "redis": without_secrets(self.redis_url or ""),
+        }  # fmt: skip
+
 
 class FarmProcess:
     """One running farm: the supervisor with its members, from start to the last process's end."""
@@ -55,7 +63,7 @@ class FarmProcess:
         self._stop = asyncio.Event()
         self._drain = False
         make_folder(options.folder)
-        self._lock = Lock(options.folder)
+        self._lock = Lock(options.folder, options.told())
         self._supervisor = Supervisor(options.folder / LOGS)
 
     async def run(self) -> None:
@@ -80,7 +88,7 @@ class FarmProcess:
                 return
             credentials = starting.result()
             self._lock.say("ready")
-            print(f"ready {credentials.endpoint} account={credentials.account} key={credentials.key}", flush=True)
+            print(credentials.line, flush=True)
             await stopping
             self._lock.say("stopping")
             if self._drain:

@@ -3,8 +3,10 @@
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.processes import me
@@ -49,6 +51,11 @@ class Credentials:
     account: str
     key: str
 
+    @property
+    def line(self) -> str:
+        """What `farm up` prints."""
+        return f"ready {self.endpoint} account={self.account} key={self.key}"
+
     @classmethod
     def read(cls, folder: Path) -> "Credentials | None":
         """What `farm up` left in the folder; None when there is nothing.
@@ -81,8 +88,9 @@ def write_private(path: Path, text: str) -> None:
 class Lock:
     """Held by the one `farm up` of a folder. The kernel frees it when its holder dies, however it dies."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "farm.lock"
+    def __init__(self, folder: Path, told: Mapping[str, Any]) -> None:
+        """`told`: what the farm was told, nothing secret."""
+        self._path, self._told = folder / "farm.lock", dict(told)
         self._file = open(self._path, "a+", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
 
     def take(self) -> bool:
@@ -99,7 +107,7 @@ class Lock:
         this = me()
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": this.pid, "start": this.start, "state": state}, self._file)
+        json.dump({"pid": this.pid, "start": this.start, "state": state, "told": self._told}, self._file)
         self._file.flush()
 
     def free(self) -> None:
@@ -110,17 +118,18 @@ class Lock:
 
 @dataclass(frozen=True)
 class Holder:
-    """The running `farm up` of a folder."""
+    """The running `farm up` of a folder, and what it was told."""
 
     process: Process
     state: str
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 def holder(folder: Path) -> Holder | None:
     """Who runs the farm of this folder now; None when nobody does (a stale file is nobody)."""
     try:
         said = json.loads((folder / "farm.lock").read_text())
-        found = Holder(Process(int(said["pid"]), int(said["start"])), str(said["state"]))
+        found = Holder(Process(int(said["pid"]), int(said["start"])), str(said["state"]), dict(said.get("told", {})))
     except (OSError, ValueError, KeyError):
         return None
     return found if procfs.alive(found.process) else None

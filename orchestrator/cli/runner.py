@@ -27,6 +27,12 @@ TAIL = 2000
 """Bytes of a failed task's stderr that are shown."""
 _EXPIRY = "P30D"
 _TRANSFERS = 4
+_RESULTS = ("**/*", "**/.*", "**/.*/**/*", "**/.*/**/.*")
+"""A pattern's wildcards do not match a leading dot (spec/behaviour.md, 16), and to whoever runs a command a dot file is
+a file. Only a folder with a dot inside of another one stays behind.
+"""
+_AT_HOME = "HOME=$AZ_BATCH_TASK_DIR; "
+"""What programs keep in their user's home (caches, histories) is no result: home is not the working directory here."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +144,15 @@ class Run:
         assert self._outputs is not None
         task: dict[str, Any] = {
             "id": str(number),
-            "commandLine": command_line(expand(self._plan.template, one.value, number)),
+            "commandLine": command_line(_AT_HOME + expand(self._plan.template, one.value, number)),
             "constraints": {"maxTaskRetryCount": self._plan.retries},
             "outputFiles": [
                 {
-                    "filePattern": "**/*",
+                    "filePattern": pattern,
                     "destination": {"container": {"containerUrl": self._outputs.url, "path": str(number)}},
                     "uploadOptions": {"uploadCondition": "taskSuccess"},
                 }
+                for pattern in _RESULTS
             ],
         }
         if one.local is not None and self._inputs is not None:

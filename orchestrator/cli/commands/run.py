@@ -43,6 +43,8 @@ def run(
 ) -> None:
     """Run a shell command once per input, inputs uploaded, new and changed files brought back.
 
+    Dot files are brought back like others; what programs write into $HOME is not.
+
     Starts a farm of its own when none answers. The exit code is the number of
     tasks that failed or whose results could not be brought back, at most 101.
     """

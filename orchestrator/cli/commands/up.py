@@ -10,11 +10,11 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli import folder, leftovers, node_containers, output
+from orchestrator.cli import already, folder, leftovers, node_containers, output
 from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
@@ -34,6 +34,7 @@ class Fsync(StrEnum):
 
 
 def up(
+    ctx: typer.Context,
     driver: Annotated[str, typer.Option(help="What nodes are.")] = "process",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8480,
@@ -62,11 +63,18 @@ def up(
     ] = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; farm down ends it.")] = False,
 ) -> None:
-    """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it."""
+    """Start a farm: API, engine and workers, with Redis and storage of its own. Ctrl-C ends all of it.
+
+    With --detach, a farm that runs in the folder already is as good, unless it was told something else.
+    """
     place = (data_dir or folder.default()).expanduser().resolve()
     _check(account, key)
     _check_capacity(capacity)
     if detach:
+        found = already.running(place, _named(ctx))
+        if found is not None:
+            output.out.print(found.line)
+            return
         arguments = _arguments(driver, host, port, fsync, workers)
         arguments += ["--storage", storage, "--s3-endpoint", s3_endpoint, "--capacity", capacity]
         _detach(place, key, redis, account, arguments)
@@ -80,6 +88,12 @@ def up(
         place, account, key or None, host, port, driver, redis or None, fsync, workers, storage, s3_endpoint, capacity
     )
     asyncio.run(FarmProcess(options).run())
+
+
+def _named(ctx: typer.Context) -> dict[str, Any]:
+    """Options that the command line or the environment names."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return {name: ctx.params[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
 
 
 def _check(account: str, key: str | None) -> None:

@@ -77,6 +77,17 @@ def test_a_changed_input_is_a_result(farm, tmp_path):
     assert tree(tmp_path) == {"in": "before\n", "results/in": "after\n"}
 
 
+def test_dot_files_come_back_and_what_programs_keep_at_home_does_not(farm, tmp_path):
+    (tmp_path / ".thumbs").mkdir()
+    (tmp_path / ".thumbs/.a.svg").write_text("picture\n")
+    script = "cp {} {.}.png; cp {} .done; mkdir -p sub/.x/y; cp {} sub/.x/y/z; mkdir ~/.cache; cp {} ~/.cache/fonts"
+
+    farm("run", script, ".thumbs/.a.svg")
+
+    names = (".thumbs/.a.svg", ".thumbs/.a.png", ".done", "sub/.x/y/z")
+    assert tree(tmp_path) == dict.fromkeys(names, "picture\n")
+
+
 def test_a_folder_is_an_input_with_all_that_is_in_it(farm, tmp_path):
     (tmp_path / "d/e").mkdir(parents=True)
     (tmp_path / "d/x").write_text("1\n")

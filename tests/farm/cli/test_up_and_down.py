@@ -52,11 +52,31 @@ def test_two_farms_do_not_share_a_folder(fresh):
 
 
 def test_a_detached_start_that_fails_says_so_once(fresh):
-    up(fresh)
+    port = up(fresh)["endpoint"].rpartition(":")[2]
 
-    fresh("up", "--detach", "--port", "0", code=1)
+    fresh("up", "--detach", "--data-dir", fresh.folder / "other", "--port", port, code=1)
 
     assert fresh.stderr.startswith("farm: ") and "farm: farm:" not in fresh.stderr
+
+
+def test_a_second_detached_start_finds_the_farm_as_it_was_asked_for(fresh):
+    first = up(fresh, "--account", "studio", "--workers", "2")
+    before = folder.holder(fresh.folder).process
+
+    assert up(fresh, "--account", "studio") == first
+    assert f"already running: {first['endpoint']}" in fresh.stderr
+    assert fresh("up", "--detach") == f"ready {first['endpoint']} account=studio key={first['key']}\n"
+    assert folder.holder(fresh.folder).process == before
+
+
+def test_a_second_detached_start_that_wants_something_else_is_refused_and_says_what(fresh):
+    first = up(fresh, "--workers", "2")
+
+    fresh("up", "--detach", "--workers", "1", "--capacity", "host", "--key", "b3RoZXI=", code=1)
+
+    assert fresh.stderr.startswith(f"farm: already running: {first['endpoint']}")
+    assert "--workers is 2" in fresh.stderr and "--capacity is not set" in fresh.stderr
+    assert "--key" in fresh.stderr and first["key"] not in fresh.stderr
 
 
 def test_a_taken_port_is_named(fresh):

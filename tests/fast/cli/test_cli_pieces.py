@@ -231,10 +231,10 @@ def test_credentials_are_for_their_owner_only(tmp_path):
 
 
 def test_one_farm_per_folder_and_a_dead_one_holds_nothing(tmp_path):
-    lock = folder.Lock(tmp_path)
+    lock = folder.Lock(tmp_path, {})
 
     assert lock.take()
-    assert not folder.Lock(tmp_path).take()
+    assert not folder.Lock(tmp_path, {}).take()
     assert folder.holder(tmp_path).process.pid == os.getpid()
     lock.free()
     assert folder.holder(tmp_path) is None

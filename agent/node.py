@@ -66,6 +66,8 @@ class Node:
         )  # fmt: skip
         self._runner.attach(self._job_tasks.prepare, self._job_tasks.ready)
         self._system = System(boot, directories, self._accounts, self._api) if boot.own_system else NoSystem()
+        if boot.own_system and boot.inter_node:
+            self._runner.see_off(self._system.end_visits)
         self._mounts = Mounts(boot, settings, directories, self._api)
         if boot.mounts:
             self._runner.settle(self._mounts.settled)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent import gangs
+from agent import gangs, visits
 from agent.accounts import Account, Accounts
 from agent.assignment import Key, Work
 from agent.commands import Commands
@@ -37,6 +37,7 @@ class Place:
     packages: list[Package] = field(default_factory=list)
     token: str = ""
     started: bool = False
+    since: float = field(default_factory=visits.now)
 
     @property
     def in_line(self) -> bool:

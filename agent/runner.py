@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from agent import core
-from agent.accounts import Accounts, NoAccount, TaskUsersBusy
+from agent.accounts import Account, Accounts, NoAccount, TaskUsersBusy
 from agent.api import GiveBack
 from agent.assignment import Job, Key, Unreadable, Work, read_instance, read_job, read_task
 from agent.commands import Command, Commands, Lost, Outcome
@@ -84,6 +84,7 @@ class Runner:
         self.variables = variables
         self.silent = False
         self._settled: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._end_visits: Callable[[Account, float], Coroutine[Any, Any, None]] | None = None
         self._prepare_job: Callable[[Job], None] = lambda job: None
         self._job_ready: Callable[[Job], Coroutine[Any, Any, bool]] = _always
         self._idle: asyncio.Event | None = None
@@ -113,6 +114,10 @@ class Runner:
         """What is waited for whenever a command has ended (mounts.py)."""
         self._settled = settled
         self._line.closed = True
+
+    def see_off(self, end_visits: Callable[[Account, float], Coroutine[Any, Any, None]]) -> None:
+        """What ends all that other instances of a gang have started here (visits.py)."""
+        self._end_visits = end_visits
 
     def places(self) -> dict[str, Key]:
         """Directories of attempts whose command has not ended, for the disk's sake."""
@@ -330,12 +335,27 @@ class Runner:
             self._clear(place, lambda: self._ended(key, outcome))
 
     def _clear(self, place: Place, done: Callable[[], None]) -> None:
-        """End what a coordination command left behind."""
+        """End what an instance's coordination command left behind, and what the others' commands have left here."""
+        then = partial(self._see_off, place, done)
         if place.kept:
-            self._commands.clear(place.account, place.kept, done)
+            self._commands.clear(place.account, place.kept, then)
             place.kept = 0
         else:
+            then()
+
+    def _see_off(self, place: Place, done: Callable[[], None]) -> None:
+        if self._end_visits is None:
             done()
+        else:
+            self._spawn(self._end_visits(place.account, place.since)).add_done_callback(lambda _: done())
+
+    def _cleared(self, key: Key, done: Callable[[], list[tuple]]) -> None:
+        """Perform what the core says once nothing is left of an attempt whose own command does not run."""
+        place = self._places.get(key)
+        if place is None or self.core.attempts[key].work.gang is None:
+            self._perform(done())
+        else:
+            self._clear(place, lambda: self._perform(done()))
 
     def _ended(self, key: Key, outcome: Outcome) -> None:
         if self._settled is not None and isinstance(outcome, End):
@@ -393,12 +413,12 @@ class Runner:
             if work.fetches:
                 place.packages = await self._transfers.fetch(work, place)
         except Failed as error:
-            self._perform(self.core.failed(key, error.failure, _now()))
+            self._cleared(key, partial(self.core.failed, key, error.failure, _now()))
         except GiveBack as error:
-            self._perform(self.core.lost(key, str(error), _now()))
+            self._cleared(key, partial(self.core.lost, key, str(error), _now()))
         except Exception as error:
             _log.exception("bringing inputs failed", extra=_names(key))
-            self._perform(self.core.failed(key, failure(PRE, "Unknown", repr(error)), _now()))
+            self._cleared(key, partial(self.core.failed, key, failure(PRE, "Unknown", repr(error)), _now()))
         else:
             self._perform(self.core.prepared(key))
 
@@ -424,16 +444,14 @@ class Runner:
 
     def _transfer_over(self, key: Key, task: asyncio.Task) -> None:
         if task.cancelled() and key in self.core.attempts:
-            self._perform(self.core.ended(key, _now()))
+            self._cleared(key, lambda: self.core.ended(key, _now()))
 
     def _stop(self, effect: core.Stop) -> None:
         key = effect.key
         place = self._places.get(key)
-        if place is not None and effect.phase == core.GATHERED:
-            self._clear(place, lambda: self._perform(self.core.ended(key, _now())))
-        elif place is None or (effect.phase in _COMMANDS and not place.started):
+        if place is None or effect.phase == core.GATHERED or (effect.phase in _COMMANDS and not place.started):
             self._queue = [waiting for waiting in self._queue if waiting.key != key]
-            self._perform(self.core.ended(key, _now()))
+            self._cleared(key, lambda: self.core.ended(key, _now()))
         elif effect.phase in _COMMANDS:
             assert place.runs is not None
             place.runs.kill(place.command, GENTLE if effect.gently else AT_ONCE)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ USER = "sshd"
 EMPTY = "/run/sshd"
 """Where sshd shuts itself in until somebody has logged in; compiled into it."""
 PORT = 22
+TAG = 1
+"""Of all that it starts (processes.py); those of spawners are far above."""
 READY_S = 10.0
 ENDING_S = 5.0
 
@@ -87,14 +90,18 @@ class Sshd:
             time.sleep(0.05)
         raise TimeoutError("the node's sshd does not answer")
 
-    def sessions(self, user: str) -> list[int]:
-        """Processes of a user's sessions: what sshd started for this name, with all below it."""
+    def family(self) -> list[int]:
+        """It and all below it."""
+        return [] if self._process is None else [self._process.pid, *processes.descendants(self._process.pid)]
+
+    def sessions(self, user: str, which: Callable[[int], bool] = lambda pid: True) -> list[int]:
+        """Processes of a user's sessions: what sshd started for this name, with all below. `which`: of the leaders."""
         if self._process is None:
             return []
         found: list[int] = []
         for child in processes.descendants(self._process.pid):
             title = _title(child)
-            if title.startswith((f"sshd: {user} [", f"sshd: {user}@")):
+            if title.startswith((f"sshd: {user} [", f"sshd: {user}@")) and which(child):
                 found += [child, *processes.descendants(child)]
         return found
 
@@ -102,7 +109,7 @@ class Sshd:
         """End it and every session."""
         if self._process is None:
             return
-        processes.kill([*processes.descendants(self._process.pid), self._process.pid])
+        processes.kill(self.family()[::-1])
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(ENDING_S)
 
@@ -113,6 +120,7 @@ def become_sshd(words: list[str]) -> None:
 
     confinement.become(0, 0, admin=True)
     confinement.die_with_parent()
+    processes.tag_children(TAG)
     os.execv(words[0], words)
 
 

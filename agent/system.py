@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from agent import passwords
+from agent import passwords, visits
 from agent.accounts import POOL_USER, RANGE, TASK_FIRST, TASK_USER, Account, Accounts
 from agent.api import Api
 from agent.contract.boot import Boot
@@ -85,6 +85,13 @@ class System:
     async def show_certificates(self, files: dict[str, bytes]) -> None:
         """What remote users find in `certs` in their homes, those of earlier boots too."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._logins.show_certificates, files)
+
+    async def end_visits(self, account: Account, since: float) -> None:
+        """End what tasks of this user started here by ssh, from other nodes; `since`: of visits.py's clock."""
+        users = {"root" if account.admin else account.name: account.uid or 0}
+        users |= {login.name: login.uid or 0 for login in self._accounts.named_logins() if login.name == account.name}
+        if users.keys() & self._pool_logins:
+            await asyncio.to_thread(visits.end, self._sshd, users, since)
 
     def handle(self, message: dict[str, Any]) -> None:
         """A `user` message; carried out and answered in the background, one after another."""
@@ -166,6 +173,9 @@ class NoSystem:
         return
 
     async def show_certificates(self, files: dict[str, bytes]) -> None:
+        return
+
+    async def end_visits(self, account: Account, since: float) -> None:
         return
 
     def handle(self, message: dict[str, Any]) -> None:

@@ -1,13 +1,20 @@
 """Tasks in containers of their own, beside their node (spec/behaviour.md, 19)."""
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 from container_support import DockerFarm
 from farm_support import RunningFarm, wait_until
 
+from orchestrator.domain import durations
+from tests.certificates import made
+
 IMAGE = "busybox:1.36"
 POOL = "boxes"
+PASSWORD = "of the pfx, 4711"
+SHOWN = {"pfx": made("in a box", PASSWORD), "cer": made("beside it")}
 ADMIN = {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
 MACHINE = {
     "imageReference": {"publisher": "debian", "offer": "debian-12", "sku": "12"},
@@ -18,12 +25,20 @@ MACHINE = {
 @pytest.fixture(scope="module")
 def boxes(shared_docker: DockerFarm) -> RunningFarm:
     """The shared farm with a pool for container tasks, whose start task ran in a container too."""
+    for kind in ("pfx", "cer"):
+        body = {"thumbprint": SHOWN[kind].thumbprint, "thumbprintAlgorithm": "sha1", "certificateFormat": kind}
+        data = SHOWN[kind].pfx if kind == "pfx" else SHOWN[kind].der
+        secret = {"password": PASSWORD} if kind == "pfx" else {}
+        assert shared_docker.farm.raw("POST", "/certificates", body | {"data": data} | secret).status_code == 201
+    shown = [
+        {"thumbprint": one.thumbprint, "thumbprintAlgorithm": "sha1", "visibility": ["task"]} for one in SHOWN.values()
+    ]
     configuration = {"type": "dockerCompatible", "containerImageNames": [IMAGE]}
     start = shell("echo started > $AZ_BATCH_NODE_SHARED_DIR/start", "") | {"userIdentity": ADMIN}
     del start["id"]
     farm = shared_docker.farm
     farm.add_pool(
-        POOL, 1, slots=4, startTask=start, vmSize="farm_1c_0.25g",
+        POOL, 1, slots=4, startTask=start, certificateReferences=shown, vmSize="farm_1c_0.25g",
         virtualMachineConfiguration=MACHINE | {"containerConfiguration": configuration},
     )  # fmt: skip
     return farm
@@ -89,6 +104,45 @@ def test_a_container_has_what_its_settings_say_and_no_more(boxes: RunningFarm) -
     assert said(boxes, "settings", "root").endswith("\n0\n")
     assert said(boxes, "settings", "options").split() == ["box", "1", "99", "/tmp"]
     assert {info["result"] for info in ended.values()} == {"success"}
+
+
+def test_certificates_lie_in_a_closed_directory_that_the_container_sees_with_its_task(boxes: RunningFarm) -> None:
+    look = 'cd "$AZ_BATCH_CERTIFICATES_DIR" && stat -c "%n %a %u" . * && cat *.pw && sha256sum *.pfx *.cer'
+    task = shell(look, "whole")
+    only = shell(look, "only", containerHostBatchBindMounts=[{"source": "Task"}])
+    without = shell(
+        "echo [$AZ_BATCH_CERTIFICATES_DIR]", "without",
+        containerHostBatchBindMounts=[], workingDirectory="containerImageDefault",
+    )  # fmt: skip
+
+    run(boxes, "certified", task, only, without, shell("id -u", "who"))
+
+    user = said(boxes, "certified", "who").strip()
+    pfx, cer = f"sha1-{SHOWN['pfx'].thumbprint}.pfx", f"sha1-{SHOWN['cer'].thumbprint}.cer"
+    for name in ("whole", "only"):
+        *rights, last = said(boxes, "certified", name).split(PASSWORD)
+        assert sorted(rights[0].splitlines()) == sorted(
+            [f". 700 {user}", f"{pfx} 600 {user}", f"{pfx}.pw 600 {user}", f"{cer} 600 {user}"]
+        )
+        assert dict(reversed(line.split()) for line in last.splitlines()) == {
+            file: hashlib.sha256(base64.b64decode(content)).hexdigest()
+            for file, content in ((pfx, SHOWN["pfx"].pfx), (cer, SHOWN["cer"].der))
+        }
+    assert said(boxes, "certified", "without") == "[]\n"
+
+
+def test_what_a_container_used_is_in_the_statistics_of_its_task_and_job(boxes: RunningFarm) -> None:
+    run(boxes, "used", shell("timeout 5 sh -c 'while :; do :; done'; echo over", "busy"))
+
+    with boxes.api as api:
+        task = api.get("/jobs/used/tasks/busy", **{"$expand": "stats"})["stats"]
+        job = api.get("/jobs/used", **{"$expand": "stats"})["stats"]
+
+    processor = durations.to_us(task["userCPUTime"]) + durations.to_us(task["kernelCPUTime"])
+    assert 0.5e6 <= processor <= 20e6 and durations.to_us(task["wallClockTime"]) >= 5e6
+    assert [job[name] for name in ("userCPUTime", "kernelCPUTime")] == [
+        task[name] for name in ("userCPUTime", "kernelCPUTime")
+    ]
 
 
 def test_preparation_and_release_run_in_containers_too(boxes: RunningFarm) -> None:

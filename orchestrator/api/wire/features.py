@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from orchestrator.api.wire import table
+from orchestrator.api.wire import evidence, table
 from orchestrator.api.wire.rules import ABLE_DRIVER
 from orchestrator.api.wire.table import Call, Field, Model
 
 TARGET = Path(__file__).parents[3] / "docs" / "features.md"
 HEAD = f"""# What works
 
-Generated from the table in `orchestrator/api/wire/` (`calls.yaml`, `fields/`) by
+Generated from the table in `orchestrator/api/wire/` (`calls.yaml`, `fields/`) and from `docs/features.yaml` by
 `python -m orchestrator.api.wire.features`; the same table makes the refusals. Do not edit.
 
 A field or call
@@ -29,11 +29,16 @@ A field or call
 2024-02-01.19.0; `25-06` is 2025-06-01). `*` marks what a request must have. Older names of a field are
 translated, for requests and answers of the versions that had them.
 """
+TESTS = """\
+From `docs/features.yaml`. Paths are below `tests/`: on process nodes or without any, after `Docker` on Docker nodes.
+A feature works, is refused with the status and code that stand there, or differs from what the service's articles say.
+"""
 
 
 def document() -> str:
     """The whole of docs/features.md."""
-    return "\n".join([HEAD, "## Calls", "", *_calls(), "", "## Fields", "", *_fields()]).rstrip() + "\n"
+    features = ["## Features, and where their tests are", "", TESTS, *evidence.lines()]
+    return "\n".join([HEAD, *features, "## Calls", "", *_calls(), "", "## Fields", "", *_fields()]).rstrip() + "\n"
 
 
 def _calls() -> Iterator[str]:

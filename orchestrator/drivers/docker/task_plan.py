@@ -30,7 +30,7 @@ _LOST_WITH = {
     "Startup": (v.NODE_STARTUP_DIR, v.NODE_STARTUP_WORKING_DIR),
     "VfsMounts": (v.NODE_MOUNTS_DIR,),
     _PREPARATION: ("AZ_BATCH_JOB_PREP_DIR", "AZ_BATCH_JOB_PREP_WORKING_DIR"),
-    _TASK: (v.TASK_DIR, v.TASK_WORKING_DIR),
+    _TASK: (v.TASK_DIR, v.TASK_WORKING_DIR, v.CERTIFICATES_DIR),
 }
 """Variables that a container lacks when the path they name is not mounted into it."""
 

@@ -86,6 +86,29 @@ def test_a_job_is_deleted_at_once_however_many_tasks_it_has(redis_url):
     assert asyncio.run(commands_of_delete(2000)) <= asyncio.run(commands_of_delete(100)) + 2
 
 
+def test_a_job_of_200_000_tasks_answers_its_deletion_with_a_few_commands_and_is_gone_in_chunks(redis_url):
+    async def deleted():
+        store = await Store.open(redis_url, "graphs", b"s" * 32)
+        try:
+            await store.redis.flushdb()
+            job = await store.jobs.add("graph", {}, **graphs.JOB)
+            for page in graphs.pages(graphs.plain(200_000).rows):
+                await store.tasks.add("graph", page)
+            before = await graphs.spent(store)
+            await store.jobs.delete("graph")
+            answered = (await graphs.spent(store)).commands - before.commands
+            state = (await store.jobs.get("graph")).state
+            await store.jobs.step(job.number)
+            while not await store.jobs.purge_chunk(job.number):
+                pass
+            return answered, state, await store.redis.keys(store.keys("job", job=job.number) + "*")
+        finally:
+            await store.close()
+
+    answered, state, left = asyncio.run(deleted())
+    assert (answered < 50, state, left) == (True, "deleting", [])
+
+
 def test_nothing_is_left_of_a_deleted_job_whose_many_tasks_waited(redis_url):
     async def left(tasks):
         store = await Store.open(redis_url, "graphs", b"s" * 32)

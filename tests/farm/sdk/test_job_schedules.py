@@ -54,6 +54,10 @@ def test_auto_pools_live_as_long_as_their_job_or_their_schedule(seen):
     assert seen["shared"] == [1, [True]]
 
 
+def test_an_auto_pool_that_is_kept_alive_outlives_its_job(seen):
+    assert seen["outlived"] == "active"
+
+
 def test_an_engine_that_was_away_over_due_times_makes_one_job_and_keeps_the_rhythm(farm):
     interval = 400_000
     with farm.api as api:

@@ -67,6 +67,12 @@ def test_a_task_adds_packages_of_its_own_and_the_default_has_a_name_without_vers
     assert seen["application"] == ["Tool14", ["1.0", "2.0"]]
 
 
+def test_a_multi_instance_task_finds_its_package_on_each_of_its_nodes(seen):
+    primary, subtask = seen["instances"]
+    assert primary == "version 2.0\n" * 2, "the coordination command and then the application's"
+    assert subtask == "version 2.0\n"
+
+
 def test_packages_that_are_not_there_fail_the_task_or_the_call(seen):
     for name in ("missing", "nobody"):
         assert seen["outcomes"][name][:2] == ["failure", None]

@@ -15,6 +15,7 @@ CLAIM = Claim(
     ["tool", "-x"],
     {
         "AZ_BATCH_TASK_DIR": DIRECTORY,
+        "AZ_BATCH_CERTIFICATES_DIR": f"{DIRECTORY}/certs",
         "AZ_BATCH_NODE_SHARED_DIR": f"{ROOT}/shared",
         "AZ_BATCH_APP_PACKAGE_a": f"{ROOT}/applications/a",
         "MINE": "1",
@@ -81,7 +82,12 @@ def test_unlisted_folders_are_not_there_and_their_variables_neither():
         Bind("shared", f"{ROOT}/shared", read_only=True),
         Bind("workitems/j/job-1/t", DIRECTORY),
     ]
-    assert set(found.environment) == {"AZ_BATCH_TASK_DIR", "AZ_BATCH_NODE_SHARED_DIR", "MINE"}
+    assert set(found.environment) == {
+        "AZ_BATCH_TASK_DIR",
+        "AZ_BATCH_CERTIFICATES_DIR",
+        "AZ_BATCH_NODE_SHARED_DIR",
+        "MINE",
+    }
     nothing = made(containerHostBatchBindMounts=[], workingDirectory="containerImageDefault")
     assert (nothing.binds, nothing.working_dir) == ([], None)
     assert set(nothing.environment) == {"MINE"}

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.ahead import lone_job
+from orchestrator.domain.displacing import Running, displace
 from orchestrator.domain.scheduling import GANG, Claim, JobView, NodeView, Queue, Ready, plan, step
 
 PATIENCE = 30
@@ -61,6 +62,17 @@ def test_of_its_own_priority_others_pass_it_until_its_patience_ends_and_then_it_
     assert made == []
     _, made = plan(replace(collecting, nodes=nodes(1, 1)), PATIENCE + 1, PATIENCE)
     assert placed(made) == [(7, 1, (1, 2))]
+
+
+def test_a_gang_neither_displaces_nor_gives_way():
+    running = [Running(2, task, 1, task, 1, yields=True) for task in (1, 2)]
+
+    def displaced(task, running):
+        return displace(a_queue([a_job(1, task, priority=5)], (0, 0)), running, frozenset(), frozenset(), 0)
+
+    assert displaced(1, running) is not None
+    assert displaced(gang(1, 2), running) is None
+    assert displaced(1, [replace(one, firm=True) for one in running]) is None, "as instances of gangs are"
 
 
 def test_a_gang_uses_no_node_that_is_barred_from_its_job():

@@ -43,6 +43,8 @@ def test_what_is_needed_depends_on_the_api_version(settings, at, code, member):
 def test_a_multi_instance_task_takes_one_slot_and_no_container():
     settings = {"coordinationCommandLine": "x", "numberOfInstances": 2}
     assert refusal("task_add", gang(**settings) | {"requiredSlots": 2}) == ("InvalidPropertyValue", "requiredSlots")
+    boxed = gang(**settings) | {"containerSettings": {"imageName": "busybox"}}
+    assert refusal("task_add", boxed) == ("UnsupportedProperty", "containerSettings")
     assert wire.parse("task_add", gang(**settings) | {"requiredSlots": 1}, NEWEST)["multiInstanceSettings"] == settings
 
 

@@ -81,6 +81,12 @@ def test_a_failed_task_shows_its_story():
     }
 
 
+def test_a_task_shows_the_environment_settings_that_its_user_gave_and_none_of_the_services():
+    given = [{"name": "A", "value": "1"}]
+    body = {"id": "t", "commandLine": "x", "environmentSettings": given}
+    assert present.task_object(a_fresh_task(body=body), "j", BASE)["environmentSettings"] == given
+
+
 def test_the_user_of_a_task_is_completed_not_replaced():
     def user(identity):
         body = {"id": "t", "commandLine": "x", "userIdentity": identity}

@@ -25,6 +25,10 @@ def machine(**members):
     return {"virtualMachineConfiguration": MACHINE | members}
 
 
+WINDOWS = {
+    "imageReference": {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2016-datacenter"},
+    "nodeAgentSKUId": "batch.node.windows amd64",
+}
 UNBUILT = [
     ("pool_patch", {"networkConfiguration": {"subnetId": "x"}}, "networkConfiguration"),
     (
@@ -53,11 +57,13 @@ IMPOSSIBLE = [
     (small_pool(applicationLicenses=["maya"]), "applicationLicenses"),
     (small_pool(resourceTags={"a": "b"}), "resourceTags"),
     (small_pool(upgradePolicy={"mode": "automatic"}), "upgradePolicy.mode"),
+    (small_pool(**machine(**WINDOWS)), "virtualMachineConfiguration.imageReference"),
     (small_pool(**machine(windowsConfiguration={})), "virtualMachineConfiguration.windowsConfiguration"),
     (small_pool(**machine(licenseType="Windows_Server")), "virtualMachineConfiguration.licenseType"),
     (small_pool(**machine(dataDisks=[{"lun": 0, "diskSizeGB": 1}])), "virtualMachineConfiguration.dataDisks"),
     (small_pool(**machine(osDisk={"caching": "readonly"})), "virtualMachineConfiguration.osDisk.caching"),
     (small_pool(**machine(extensions=[{"name": "x"}])), "virtualMachineConfiguration.extensions"),
+    (small_pool(**machine(securityProfile={"secureBoot": True})), "virtualMachineConfiguration.securityProfile"),
     (
         small_pool(**machine(diskEncryptionConfiguration={"targets": []})),
         "virtualMachineConfiguration.diskEncryptionConfiguration",

@@ -45,11 +45,22 @@ start = b"".join(batch.file.get_from_compute_node(pool_id, node.id, "startup/std
 refused = refusal(lambda: a_pool(1, application_package_references=[package("9.8")]))
 application = batch.application.get(TOOL)
 
+# every instance of a multi-instance task has its packages, also for the coordination command
+pair = a_pool(2, enable_inter_node_communication=True)
+read = f"cat $AZ_BATCH_APP_PACKAGE_{TOOL}_2_0/said"
+gang = models.MultiInstanceSettings(number_of_instances=2, coordination_command_line=f"/bin/sh -c '{read}'")
+gang_job = a_job(pair, sh("gang", read, multi_instance_settings=gang, application_package_references=[package("2.0")]))
+ended(gang_job, "gang")
+(subtask,) = batch.task.list_subtasks(gang_job, "gang").value
+info = subtask.node_info
+stdout = batch.file.get_from_compute_node(pair, info.node_id, f"{info.task_root_directory}/stdout.txt")
+
 clean_up_and_finish(
     outcomes={task_id: outcome(task) for task_id, task in tasks.items()},
     said={name: out(job_id, name).split() for name in ("plain", "old", "two", "both")},
     missing=details(tasks["missing"]),
     start=start,
     refused=refused,
+    instances=[out(gang_job, "gang"), b"".join(stdout).decode()],
     application=[application.id, sorted(application.versions)],
 )

@@ -98,6 +98,13 @@ kept = batch.job.get(own).pool_info.auto_pool_specification.keep_alive
 batch.job.patch(own, models.JobPatchParameter(pool_info=auto("job")))
 batch.job.terminate(own)
 wait(lambda: not batch.pool.exists(own_pool))
+lasting = names("lasting")
+batch.job.add(models.JobAddParameter(id=lasting, pool_info=auto("job", keep_alive=True)))
+lasting_pool = batch.job.get(lasting).execution_info.pool_id
+batch.job.terminate(lasting)
+wait(lambda: batch.job.get(lasting).state == "completed")
+batch.job.delete(lasting)
+wait(lambda: refusal(lambda: batch.job.get(lasting)) == [404, "JobNotFound"])
 moved = refusal(lambda: batch.job.patch(own, models.JobPatchParameter(pool_info=here)))
 shared = schedule(names("shared"), auto("jobschedule"), {"recurrence_interval": SECOND},
                   on_all_tasks_complete=ENDS_BY_ITSELF)  # fmt: skip
@@ -106,6 +113,8 @@ pools = {job.execution_info.pool_id for job in batch.job.list_from_job_schedule(
 alive = [batch.pool.exists(found) for found in pools]
 batch.job_schedule.delete(shared)
 wait(lambda: not any(batch.pool.exists(found) for found in pools))
+outlived = batch.pool.get(lasting_pool).state  # looked at last: the others have gone meanwhile
+batch.pool.delete(lasting_pool)
 
 clean_up_and_finish(
     made=numbers[:3], listed=listed == [often], exists=exists, disabled=[disabled.state, disabled.previous_state],
@@ -117,5 +126,5 @@ clean_up_and_finish(
     once=once, replaced=[replaced.job_specification.priority, replaced.metadata],
     terminated=[terminated.previous_state, ended.state, ended.execution_info.terminate_reason],
     own=[own_pool.split("_")[0], own_job.pool_info.auto_pool_specification.pool.target_dedicated_nodes], kept=kept,
-    moved=moved, shared=[len(pools), alive],
+    moved=moved, shared=[len(pools), alive], outlived=outlived,
 )  # fmt: skip

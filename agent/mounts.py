@@ -15,6 +15,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from agent import filesystems
 from agent.api import Api
@@ -113,19 +114,20 @@ class Mounts:
     async def _show(self, entry: dict[str, Any], place: str) -> None:
         """Have rclone show a container, for as long as the node runs."""
         await asyncio.to_thread(_look, entry["url"], self._settings)
+        url = await asyncio.to_thread(_addressed, entry["url"])
         shown = asyncio.get_running_loop().create_future()
-        task = self._shown[place] = asyncio.create_task(self._keep(entry, place, shown))
+        task = self._shown[place] = asyncio.create_task(self._keep(entry, url, place, shown))
         async with asyncio.timeout(_PATIENCE_S):
             await asyncio.wait({shown, task}, return_when=asyncio.FIRST_COMPLETED)
         if not shown.done():
             raise task.exception() or OSError(errno.EIO, "rclone ended")
 
-    async def _keep(self, entry: dict[str, Any], place: str, shown: "asyncio.Future[None]") -> None:
+    async def _keep(self, entry: dict[str, Any], url: str, place: str, shown: "asyncio.Future[None]") -> None:
         log = f"{self._root}/{entry['path'].replace('/', '_')}.log"
         while True:
             with open(log, "ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    program("rclone"), *_words(entry, place, self._caches), env=_environment(entry["url"]),
+                    program("rclone"), *_words(entry, place, self._caches), env=_environment(url),
                     stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                 )  # fmt: skip
             self._running[place] = process
@@ -183,6 +185,16 @@ def _words(entry: dict[str, Any], place: str, caches: str) -> list[str]:
         "--dir-cache-time", f"{entry['entriesS']}s", "--contimeout", "10s",
         *(["--read-only"] if entry["readOnly"] else []),
     ]  # fmt: skip
+
+
+def _addressed(url: str) -> str:
+    """The same with an address for the host's name: rclone takes the first part of a path for an account, as farms and
+    emulators have it, only where the host has none. A URL with TLS needs its name, and is Azure's own."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        return url
+    host = _address(parts.hostname)
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
 
 
 def _environment(url: str) -> dict[str, str]:

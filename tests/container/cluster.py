@@ -14,6 +14,8 @@ from farm_support import FAST
 from tests.azurite import free_port
 
 COMPOSE = HERE / "compose" / "compose.yml"
+CAPACITY = "cores=80,memory=400g"
+"""Room for every pool of the tests, and for one node of standard_d64_v3."""
 OURS = ("api", "engine", "workers", "broker", "janitor")
 
 
@@ -26,6 +28,10 @@ class Cluster:
     client: docker.DockerClient
     port: int = field(default_factory=free_port)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"FARM_ACCOUNT": self.name, "FARM_CAPACITY": CAPACITY}
+
     def __call__(self, *arguments: str, timeout: float = 280) -> str:
         """Run docker compose on it.
 
@@ -36,7 +42,13 @@ class Cluster:
         overlay.write_text(json.dumps({"services": {name: {"environment": FAST} for name in OURS}}))
         done = subprocess.run(
             ["docker", "compose", "-p", self.name, "-f", COMPOSE, "-f", overlay, *arguments],
-            env=os.environ | {"FARM_IMAGE_TAG": TAG, "FARM_PORT": str(self.port), "FARM_ACCOUNT": self.name},
+            env=os.environ
+            | {
+                "FARM_IMAGE_TAG": TAG,
+                "FARM_PORT": str(self.port),
+                "FARM_ACCOUNT": self.name,
+                "FARM_CAPACITY": CAPACITY,
+            },
             capture_output=True,
             text=True,
             timeout=timeout,

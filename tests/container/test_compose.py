@@ -7,10 +7,12 @@ import sys
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContainerClient
 from cluster import COMPOSE, OURS, Cluster
 from container_support import HERE
 from farm_support import RunningFarm, wait_until
 from test_container_tasks import IMAGE, MACHINE, said, shell
+from test_mounts import blob
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -122,6 +124,42 @@ def test_a_task_has_a_container_of_its_own_with_single_folders_of_its_node(clust
     assert said(clustered, "boxes", "t", "wd/made") == "made\n"
     assert cluster("exec", "-T", "broker", "sh", "-c", "ls $FARM_DATA_DIR/broker") == "", "mounts go with the container"
     assert clustered.raw("DELETE", "/pools/boxes").status_code == 202
+
+
+def test_container_tasks_read_and_write_what_their_pool_mounts_from_minio(clustered):
+    with clustered.api as api:
+        api.call("PUT", "/nodefarm/v1/storage/containers/mounted")
+        signed = api.post("/nodefarm/v1/storage/containers/mounted/url", {"permissions": "racwdl", "expiry": "P1D"})
+    files = ContainerClient.from_container_url(signed.json()["url"])
+    files.upload_blob("given", b"from minio")
+    machine = MACHINE | {"containerConfiguration": {"type": "dockerCompatible"}}
+    clustered.add_pool("mounts", 1, virtualMachineConfiguration=machine, mountConfiguration=[blob(clustered, "box")])
+
+    clustered.add_job("mounts", "mounts", [shell("cd $AZ_BATCH_NODE_MOUNTS_DIR/box; cat given; echo back > made", "t")])
+    wait_until(lambda: clustered.tasks("mounts")[0]["state"] == "completed", 60)
+
+    assert said(clustered, "mounts", "t") == "from minio", clustered.tasks("mounts")
+    assert files.download_blob("made").readall() == b"back\n"
+    assert clustered.raw("DELETE", "/pools/mounts").status_code == 202
+
+
+def test_the_room_for_nodes_and_quotas_hold_in_the_cluster(cluster, clustered):
+    def farm(*arguments):
+        return json.loads(cluster("exec", "-T", "api", "farm", *arguments, "--json"))
+
+    assert farm("status")["room"]["limit"] == {"cores": 80, "memory": 400 << 30}
+    clustered.add_pool("big", 2, wait=False, vmSize="standard_d64_v3")
+    wait_until(lambda: clustered.raw("GET", "/pools/big").json()["allocationState"] == "steady", 60)
+    pool = clustered.raw("GET", "/pools/big").json()
+    assert (pool["currentDedicatedNodes"], pool["resizeErrors"][0]["code"]) == (1, "AllocationFailed"), pool
+
+    farm("quota", "set", "pools", "1")
+    refused = clustered.raw("POST", "/pools", {
+        "id": "more", "vmSize": "standard_a1", "targetDedicatedNodes": 0, "virtualMachineConfiguration": MACHINE,
+    })  # fmt: skip
+    assert (refused.status_code, refused.json()["code"]) == (409, "PoolQuotaReached")
+    farm("quota", "reset", "pools")
+    assert clustered.raw("DELETE", "/pools/big").status_code == 202
 
 
 def test_services_are_replaced_under_the_nodes_and_down_ends_them_and_up_continues_the_job(cluster, clustered):

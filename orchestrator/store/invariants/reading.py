@@ -134,9 +134,14 @@ async def read(redis: Redis, account: str) -> Account:
             pipe.type(key)
             pipe.ttl(key)
         facts = await pipe.execute()
-    kinds = [kind.decode() for kind in facts[::2]]
-    values = await _values(redis, keys, kinds)
-    for key, kind, ttl, value in zip(keys, kinds, facts[1::2], values, strict=True):
+    # what a farm that runs has deleted since the scan is of type "none"
+    there = [
+        (key, kind.decode(), ttl)
+        for key, kind, ttl in zip(keys, facts[::2], facts[1::2], strict=True)
+        if kind != b"none"
+    ]
+    values = await _values(redis, [key for key, _, _ in there], [kind for _, kind, _ in there])
+    for (key, kind, ttl), value in zip(there, values, strict=True):
         name = key.removeprefix(start)
         known = name_of(name)
         state.types[name], state.ttls[name], state.names[name] = kind, ttl, known

@@ -66,7 +66,10 @@ TABLE: dict[str, Key] = {
     "node_recent": Key(
         "node:{node}:recent", "list", "`J.T` of the last 10 that ended, `J.T.index` of instances, newest first", "node"
     ),
-    "node_names": Key("node_names", "hash", "N -> `node id|pool id`, for tasks of nodes that are gone", "account"),
+    "node_names": Key("node_names", "hash", "N -> `node id|pool id`, also of nodes that are gone", "node; oldest job"),
+    "gone_nodes": Key(
+        "gone_nodes", "list", "`N:J` of nodes that are gone, and the last job made before", "account: oldest job"
+    ),
     "ports": Key(
         "ports", "hash", "`protocol:port` -> N that has it; `turn:protocol:first` where to look next", "node; account"
     ),
@@ -85,8 +88,8 @@ TABLE: dict[str, Key] = {
     ),
     "inbox": Key("inbox:{node}:{boot}", "list", "messages to the agent", "boot of the node"),
     "events": Key("events:{node}:{boot}", "list", "messages of the agent", "boot of the node"),
-    "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "account"),
-    "queue": Key("queue:{queue}", "hash", "pool id, live pool, turn, claim, whose tasks wait at nodes", "account"),
+    "queue_ids": Key("queue_ids", "hash", "lower-case pool id -> Q", "pool; jobs that name it"),
+    "queue": Key("queue:{queue}", "hash", "pool id, live pool, jobs, turn, claim, whose tasks wait", "pool; jobs"),
     "queue_levels": Key("queue:{queue}:levels", "zset", "`prio:slots` of non-empty classes, by -prio", "queue"),
     "queue_class": Key("queue:{queue}:class:{prio}:{slots}", "zset", "offering jobs J by turn", "queue"),
     "queue_open": Key("queue:{queue}:open", "zset", "nodes that may be given tasks, by free slots", "queue"),

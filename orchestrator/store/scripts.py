@@ -16,8 +16,8 @@ from orchestrator.store import keys
 
 LIBRARIES = (
     "base", "tasks", "usage", "jobs", "queues", "nodes", "housing", "charging", "scaling", "picky", "certificates",
-    "making", "schedules", "dependencies", "gangs", "ends", "preparing", "forming", "lines", "ahead", "placing",
-    "displacing", "scheduler",
+    "forgetting", "making", "schedules", "dependencies", "gangs", "ends", "preparing", "forming", "lines", "ahead",
+    "placing", "displacing", "scheduler",
 )  # fmt: skip
 """In the order in which they build on each other."""
 

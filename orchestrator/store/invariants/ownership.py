@@ -81,6 +81,11 @@ def _queues(state: Account) -> Iterator[str]:
             yield f"queue {queue} serves pool {record.get('pool')}, but {pool_id!r} is pool {pool}"
         if pool and state.get("pool", pool=pool).get("queue") != queue:
             yield f"pool {pool} does not name its queue {queue}"
+        jobs = sum(1 for n in state.numbers("jobs") if state.get("job", job=n).get("queue") == queue)
+        if int(record.get("jobs", jobs)) != jobs:
+            yield f"queue {queue} counts {record['jobs']} jobs, but {jobs} stand in it"
+        if record.get("jobs") == "0" and pool is None:
+            yield f"queue {queue} of pool id {pool_id!r} serves nobody"
     for job in state.numbers("jobs"):
         record = state.get("job", job=job)
         if ids.get(record["pool_id"].lower()) != record["queue"]:
@@ -105,6 +110,10 @@ def _schedules(state: Account) -> Iterator[str]:
 
 def _nodes(state: Account) -> Iterator[str]:
     names = state.get("node_names")
+    gone = [one.split(b":")[0].decode() for one in state.get("gone_nodes")]
+    for number in gone:
+        if number not in names:
+            yield f"node {number} is gone and to be remembered, but has no name"
     for pool in state.numbers("pools"):
         ids = state.get("pool_node_ids", pool=pool)
         numbers = state.get("pool_nodes", pool=pool)
@@ -116,6 +125,8 @@ def _nodes(state: Account) -> Iterator[str]:
                 yield f"node {number} calls itself {record.get('id')!r}, but that id is not its own"
             if record.get("pool") != str(pool):
                 yield f"node {number} is listed in pool {pool} but says {record.get('pool')}"
+            if number in gone:
+                yield f"node {number} is listed as gone"
             if not names.get(number, "").startswith(f"{record.get('id')}|"):
                 yield f"node {number} is remembered as {names.get(number)!r}"
 

@@ -22,5 +22,7 @@ call('UNLINK', K.node(n.number), K.node_tasks(n.number), K.node_recent(n.number)
 node_cache[n.number] = false
 picky.nodes_changed(n.queue, n.number)
 due('pool:' .. n.pool, now)
+forgetting.node(n.number)
+forgetting.names()
 finish(queues)
 return done(n.boot)

@@ -1,4 +1,4 @@
--- A deleted pool whose nodes are all gone disappears; its queue stays for jobs that name the id.
+-- A deleted pool whose nodes are all gone disappears; its queue stays while jobs name the id.
 -- a: pool
 -- returns {1, forgotten (0|1)}
 local P = a.pool
@@ -11,4 +11,5 @@ call('ZREM', K.pools(), P)
 certificates.hold('p' .. P, v[4], '')
 call('HDEL', K.queue(v[3]), 'pool', 'claim_job', 'claim_task', 'claim_slots', 'claim_since', 'claim_node')
 call('UNLINK', K.pool(P), K.pool_nodes(P), K.pool_node_ids(P), K.pool_samples(P), K.queue_open(v[3]))
+forgetting.queue(v[3])
 return done(1)

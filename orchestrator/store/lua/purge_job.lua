@@ -54,4 +54,7 @@ call('UNLINK', K.job(J), K.job_counts(J), K.task_ids(J), K.task_specs(J), K.task
   K.dep_ranges(J), K.dep_todo(J), K.dep_orphans(J), K.job_prep(J), K.job_release(J), K.job_barred(J))
 call('SREM', K.queue_picky(j.queue), J)
 set_yielding(J, j.queue, false)
+forgetting.count_job(j.queue, -1)
+forgetting.queue(j.queue)
+forgetting.names()
 return done(1, j.id)

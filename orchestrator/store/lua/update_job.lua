@@ -30,4 +30,9 @@ if j.held then picky.manager_waits(j) else picky.settle(j) end
 check_all_complete(j)
 refresh_offer(j)
 finish({[j.queue] = true, [old_queue] = true})
+if j.queue ~= old_queue then
+  forgetting.count_job(old_queue, -1)
+  forgetting.count_job(j.queue, 1)
+  forgetting.queue(old_queue)
+end
 return done(J)

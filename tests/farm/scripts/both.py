@@ -265,7 +265,11 @@ class Both:
             self.model.purge(job)
 
     def run_queue(self, pool_id: str) -> None:
-        queue = int(self.run(self.store.redis.hget(self.store.keys("queue_ids"), pool_id)))
+        queue = self.run(self.store.redis.hget(self.store.keys("queue_ids"), pool_id))
+        assert (queue is not None) == (pool_id in self.model.queues)
+        if queue is None:
+            return
+        queue = int(queue)
         while self.run(self.store.scripts.call("run_queue", queue=queue))[0]:
             pass
         self.model.schedule(pool_id)

@@ -386,6 +386,12 @@ class Model:
         if self.pools[pool_id].state == "deleting" and not self.nodes_of(pool_id):
             del self.pools[pool_id]
             self.queues[pool_id].claim = None
+            self._forget_queue(pool_id)
+
+    def _forget_queue(self, pool_id: str) -> None:
+        """It serves neither a pool nor a job."""
+        if pool_id not in self.pools and not any(job.pool == pool_id for job in self.jobs.values()):
+            del self.queues[pool_id]
 
     def boot(self, node: Node) -> str:
         if node.state == "leavingpool":
@@ -656,10 +662,11 @@ class Model:
             return "OperationInvalidForCurrentState"
         old = job.pool
         if pool != old:
-            job.turn = self.queues[pool].turn
+            job.turn = self.queues.setdefault(pool, Turns()).turn
         job.pool, job.priority, job.max_parallel, job.on_all = pool, priority, max_parallel, on_all
         self._check_all_complete(job)
         self.finish(old, pool)
+        self._forget_queue(old)
         return ""
 
     def expire(self, job: Job) -> bool:
@@ -725,6 +732,7 @@ class Model:
                 if node.boot:
                     node.send("clean", (job.number, job.id, None, None))
             del self.jobs[job.number]
+            self._forget_queue(job.pool)
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ function making.job(a, schedule)
     'ended', trouble == '' and 0 or now, 'reason', '', 'next', 0, 'disable_option', '',
     'schedule', schedule, 'own_pool', own, 'keep_pool', a.keep_pool and '1' or '0', 'trouble', trouble,
     'prep', a.prep, 'rerun', a.rerun and '1' or '0', 'release', a.release or '', 'own_ids', a.own_ids)
+  forgetting.count_job(Q, 1)
   if schedule > 0 then call('ZADD', K.schedule_jobs(schedule), J, J) end
   if a.yields then set_yielding(J, Q, true) end
   if trouble == '' then

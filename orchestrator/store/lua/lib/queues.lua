@@ -72,7 +72,7 @@ local function queue_number(pool_id)
   if Q then return tonumber(Q) end
   Q = call('HINCRBY', K.seq(), 'queue', 1)
   call('HSET', K.queue_ids(), key, Q)
-  call('HSET', K.queue(Q), 'id', pool_id, 'turn', 0)
+  call('HSET', K.queue(Q), 'id', pool_id, 'turn', 0, 'jobs', 0)
   return Q
 end
 

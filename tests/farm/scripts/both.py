@@ -16,8 +16,9 @@ from orchestrator.store.invariants.reading import Account, read
 from orchestrator.store.keys import prefix
 from orchestrator.store.scripts import source
 from tests.farm.scripts.comparing import differences
-from tests.farm.scripts.model import PATIENCE, Model
+from tests.farm.scripts.model import Model
 from tests.farm.scripts.model_facts import Job, Node, Pool, Task
+from tests.farm.scripts.model_scheduling import PATIENCE
 
 ACCOUNT = "twins"
 POOLS = {

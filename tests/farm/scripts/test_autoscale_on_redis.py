@@ -1,6 +1,5 @@
 """Autoscale in the real store: bounded measurements, one per period; evaluations that count once."""
 
-import asyncio
 import json
 
 import pytest
@@ -11,11 +10,8 @@ from orchestrator.domain.facts import NewTask
 from orchestrator.domain.resize_errors import resize_errors
 from orchestrator.engine.autoscale import Autoscale
 from orchestrator.engine.resources import Resources
-from orchestrator.store import Store, invariants
+from tests.farm.scripts.standing_still import SECOND, START, StandingStill
 
-ACCOUNT = "scaled"
-SECOND = 1_000_000
-START = 1_800_000_000 * SECOND
 FORMULA = "$TargetDedicatedNodes = $PendingTasks.Count() > 0 ? max($PendingTasks.GetSample(1)) : 1"
 JOB = {
     "pool_id": "pool", "priority": 0, "max_parallel": 1, "uses_dependencies": True, "on_all_complete": "noaction",
@@ -23,28 +19,12 @@ JOB = {
 }  # fmt: skip
 
 
-class World:
-    """A store whose time stands still until it is moved, and a pool that may size itself."""
+class World(StandingStill):
+    """A pool that may size itself."""
 
     def __init__(self, url):
-        self.loop, self.now = asyncio.new_event_loop(), START
-        self.store = self.run(self._open(url))
+        super().__init__(url)
         self.duty = Autoscale(self.store, Resources())
-
-    def run(self, work):
-        return self.loop.run_until_complete(work)
-
-    async def _open(self, url):
-        store = await Store.open(url, ACCOUNT, b"s" * 32)
-        await store.redis.flushall()
-        real = store.scripts.call
-
-        async def now():
-            return self.now
-
-        store.scripts.now = now
-        store.scripts.call = lambda name, at=None, **arguments: real(name, at=self.now, **arguments)
-        return store
 
     def add_pool(self, interval_s=300, formula=FORMULA):
         body = {"taskSchedulingPolicy": {"nodeFillType": "spread"}}
@@ -85,11 +65,6 @@ class World:
         with pytest.raises(Refused) as caught:
             call(*arguments)
         return caught.value.code
-
-    def close(self):
-        assert self.run(invariants.check(self.store.redis, ACCOUNT)) == []
-        self.run(self.store.close())
-        self.loop.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Reservations, step by step on a real Redis; after each step the model must agree."""
 
-from tests.farm.scripts.model import PATIENCE
 from tests.farm.scripts.model_facts import Job, Task
+from tests.farm.scripts.model_scheduling import PATIENCE
 
 
 def a_job(farm, name, priority=0):

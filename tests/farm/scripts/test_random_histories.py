@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.farm.scripts.both import CONDITIONS, POOLS, Both
-from tests.farm.scripts.model import ON_ITS_WAY, PATIENCE
 from tests.farm.scripts.model_facts import Job, Node, Task
+from tests.farm.scripts.model_nodes import ON_ITS_WAY
+from tests.farm.scripts.model_scheduling import PATIENCE
 
 TASK_IDS = ["a", "b", "B", "c", "d", "e", "1", "01", "002", "2", "3", "4", "-1"]
 PARENTS = ["a", "a", "b", "1", "ghost"]

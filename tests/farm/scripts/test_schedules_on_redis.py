@@ -6,11 +6,9 @@ import pytest
 
 from orchestrator.domain.errors import Refused
 from orchestrator.engine.schedules import Schedules
-from orchestrator.store import Limits, Store, invariants
+from orchestrator.store import Limits
+from tests.farm.scripts.standing_still import SECOND, START, StandingStill
 
-ACCOUNT = "timely"
-SECOND = 1_000_000
-START = 1_800_000_000 * SECOND
 JOB = {
     "priority": 0, "maxParallelTasks": -1, "usesTaskDependencies": False, "onAllTasksComplete": "noaction",
     "onTaskFailure": "noaction", "poolInfo": {"poolId": "pool"},
@@ -26,28 +24,12 @@ def auto(lifetime, keep=False, prefix="auto"):
     return JOB | {"poolInfo": {"autoPoolSpecification": specification}}
 
 
-class Clockwork:
-    """A store whose time stands still until it is moved, and the engine's duty; after each look all must be sound."""
+class Clockwork(StandingStill):
+    """The engine's duty; after each look all must be sound."""
 
     def __init__(self, url, limits=None):
-        self.loop, self.now = asyncio.new_event_loop(), START
-        self.store = self.run(self._open(url, limits or Limits()))
+        super().__init__(url, limits)
         self.duty = Schedules(self.store)
-
-    def run(self, work):
-        return self.loop.run_until_complete(work)
-
-    async def _open(self, url, limits):
-        store = await Store.open(url, ACCOUNT, b"s" * 32, limits)
-        await store.redis.flushall()
-        real = store.scripts.call
-
-        async def now():
-            return self.now
-
-        store.scripts.now = now
-        store.scripts.call = lambda name, at=None, **arguments: real(name, at=self.now, **arguments)
-        return store
 
     def add(self, id, schedule=None, specification=None):
         body = {"schedule": schedule or {}, "jobSpecification": specification or JOB}
@@ -78,9 +60,6 @@ class Clockwork:
         while state == "deleting" and not self.run(self.store.jobs.purge_chunk(number)):
             pass
 
-    def sound(self):
-        assert self.run(invariants.check(self.store.redis, ACCOUNT)) == []
-
     def jobs(self, schedule):
         return [job.id for job in self.run(self.store.jobs.of_schedule(schedule.number))[0]]
 
@@ -97,10 +76,6 @@ class Clockwork:
         except Refused as refusal:
             return refusal.code
         return ""
-
-    def close(self):
-        self.run(self.store.close())
-        self.loop.close()
 
 
 @pytest.fixture

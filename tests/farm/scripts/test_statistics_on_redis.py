@@ -1,6 +1,5 @@
 """What tasks and pools used, added up by the real scripts while time stands still between two steps."""
 
-import asyncio
 import json
 
 import pytest
@@ -9,12 +8,9 @@ from agent.contract import queues
 from agent.contract.messages import pack
 from orchestrator.domain.facts import NewTask
 from orchestrator.domain.usage import Used
-from orchestrator.store import Store, invariants
+from tests.farm.scripts.standing_still import ACCOUNT, SECOND, START, StandingStill
 
-ACCOUNT = "counted"
-SECOND = 1_000_000
 HOUR = 3600 * SECOND
-START = 1_800_000_000 * SECOND  # a usage interval begins here
 JOB = {
     "pool_id": "pool", "priority": 0, "max_parallel": -1, "uses_dependencies": False, "on_all_complete": "noaction",
     "on_task_failure": "noaction", "max_retry": 1, "wall_us": 0,
@@ -22,33 +18,17 @@ JOB = {
 SCHEDULE = {"schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "pool"}}}
 
 
-class World:
+class World(StandingStill):
     """A pool with nodes that say what a test lets them say."""
 
     def __init__(self, url):
-        self.loop, self.now = asyncio.new_event_loop(), START
-        self.store = self.run(self._open(url))
+        super().__init__(url)
         self.statistics = self.store.statistics
         self.pool = self.run(
             self.store.pools.add(
                 "pool", {}, vm_size="small", slots=2, fill="spread", dedicated=2, low_priority=1, resize_timeout_us=1
             )
         )
-
-    def run(self, work):
-        return self.loop.run_until_complete(work)
-
-    async def _open(self, url):
-        store = await Store.open(url, ACCOUNT, b"s" * 32)
-        await store.redis.flushall()
-        real = store.scripts.call
-
-        async def now():
-            return self.now
-
-        store.scripts.now = now
-        store.scripts.call = lambda name, at=None, **arguments: real(name, at=self.now, **arguments)
-        return store
 
     def nodes(self, dedicated=1, low=0):
         """Nodes that take tasks."""
@@ -79,11 +59,6 @@ class World:
 
     def charge(self, period=0, **sample):
         self.run(self.statistics.charge(self.pool.number, period, sample))
-
-    def close(self):
-        assert self.run(invariants.check(self.store.redis, ACCOUNT)) == []
-        self.run(self.store.close())
-        self.loop.close()
 
 
 @pytest.fixture

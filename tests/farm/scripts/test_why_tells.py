@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.farm.scripts.both import Both
-from tests.farm.scripts.model import PATIENCE
 from tests.farm.scripts.model_facts import Job, Task
+from tests.farm.scripts.model_scheduling import PATIENCE
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import docker
 import httpx
 import pytest
+import tables
 from container_support import DockerFarm, build_images, docker_farm
 from farm_support import RunningFarm, wait_until
 
@@ -16,6 +17,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     here = Path(__file__).parent
     if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
         build_images("agent", "node", "node-mpi", "orchestrator")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With -s, what tests of matrices saw."""
+    if config.option.capture == "no":
+        for line in tables.lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

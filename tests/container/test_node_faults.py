@@ -102,14 +102,48 @@ def test_a_node_that_was_silent_publishes_nothing_and_comes_back(docker_nodes: D
         assert published.download_blob("out").readall().decode().strip() == other.replace("_", "-")
 
 
+def test_an_attempt_that_wakes_up_after_another_one_publishes_nothing(docker_nodes: DockerFarm, pool: str) -> None:
+    """As long as no worker makes its node anew, it goes on where it was, and its command ends well."""
+    farm = docker_nodes.farm
+    farm.cli("storage", "mb", "late")
+    url = farm.cli("storage", "url", "late", "--perm", "rwcl").stdout.strip()
+    out = {"filePattern": "out", "destination": {"container": {"containerUrl": url, "path": "out"}},
+           "uploadOptions": {"uploadCondition": "taskcompletion"}}  # fmt: skip
+    line = "/bin/sh -c 'hostname > out; sleep 8'"
+    farm.add_job("late", pool, [{"id": "t", "commandLine": line, "outputFiles": [out]}])
+    late = running_on(farm, "late")
+    container, workers = docker_nodes.container(late), named_processes(farm, "orchestrator.workers")
+
+    for worker in workers:
+        worker.suspend()
+    try:
+        container.pause()
+        wait_until(lambda: farm.tasks("late")[0]["state"] == "completed", 60)
+        ended = farm.tasks("late")[0]["executionInfo"]
+        container.unpause()
+        wait_until(lambda: b"tasks are ended" in container.logs(), 40)
+    finally:
+        for worker in workers:
+            worker.resume()
+    wait_until(lambda: [n["state"] for n in farm.nodes(pool)] == ["idle", "idle"], 60)
+    other = farm.tasks("late")[0]["nodeInfo"]["nodeId"]
+    assert other != late and farm.tasks("late")[0]["executionInfo"] == ended
+    with ContainerClient.from_container_url(url) as published:
+        assert published.download_blob("out").readall().decode().strip() == other.replace("_", "-")
+
+
+def named_processes(farm: RunningFarm, module: str) -> list[psutil.Process]:
+    """The farm's processes that run a module."""
+    return [one for one in psutil.Process(farm.process.pid).children() if module in " ".join(one.cmdline())]
+
+
 def test_engine_and_workers_killed_while_ten_nodes_are_made_make_ten_nodes(docker_nodes: DockerFarm) -> None:
     farm = docker_nodes.farm
     farm.add_pool("ten", 10, wait=False, vmSize="farm_1c_0.5g")
     wait_until(lambda: len(docker_nodes.client.containers.list(filters={"label": "nodefarm.pool=ten"})) >= 2, 60)
 
-    for process in psutil.Process(farm.process.pid).children():
-        words = " ".join(process.cmdline())
-        if "orchestrator.engine" in words or "orchestrator.workers" in words:
+    for module in ("orchestrator.engine", "orchestrator.workers"):
+        for process in named_processes(farm, module):
             process.kill()
 
     wait_until(lambda: [n["state"] for n in farm.nodes("ten")] == ["idle"] * 10, 100)

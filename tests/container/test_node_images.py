@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from container_support import TAG, DockerFarm
 from farm_support import RunningFarm, wait_until
+from tables import note
 
 MATRIX = {"stock": f"nodefarm/node:{TAG}", "older": "debian:bullseye-slim", "busybox": "busybox:1.36"}
 ADMIN = {"autoUser": {"elevationLevel": "admin", "scope": "pool"}}
@@ -18,6 +19,11 @@ REACH = (
     'if if command -v bash > /dev/null; then timeout 3 bash -c "< /dev/tcp/{home}/{port}" 2> /dev/null; '
     "else nc -w 3 {home} {port} < /dev/null > /dev/null 2>&1; fi; then echo {port} open; else echo {port} shut; fi"
 )
+
+
+def note_works(image: str, *columns: str) -> None:
+    for column in columns:
+        note("image", "stock" if image == "stock" else MATRIX[image], column, "works")
 
 
 def named(image: str) -> dict[str, Any]:
@@ -69,6 +75,7 @@ def test_tasks_and_elevated_tasks_run_on_any_image_with_nothing_of_ours_in_sight
         assert not [word for word in ("/opt/nodefarm", "LD_", "SSL_CERT_FILE", "NODEFARM=") if word in said]
         users.append(int(said.split()[0]))
     assert users[0] >= 200_000 and users[1] == 0
+    note_works(image, "task", "elevated task")
 
 
 @pytest.mark.parametrize("image", MATRIX)
@@ -89,6 +96,7 @@ def test_the_firewall_holds_on_any_image_for_elevated_tasks_too(
 
     for task in ("user", "root"):
         assert farm.raw("GET", f"/jobs/{job}/tasks/{task}/files/stdout.txt").text == f"{api} open\n{redis} shut\n"
+    note_works(image, "firewall, for both")
 
 
 @pytest.mark.parametrize("image", MATRIX)
@@ -101,6 +109,7 @@ def test_a_node_of_any_image_has_tasks_in_containers(pools: DockerFarm, docker_n
 
     assert farm.tasks(job)[0]["executionInfo"]["containerInfo"]["state"] == "exited"
     assert farm.raw("GET", f"/jobs/{job}/tasks/t/files/wd/made").text == "made\n"
+    note_works(image, "container task")
 
 
 def test_an_image_that_is_nowhere_makes_its_nodes_unusable_and_they_say_why(docker_nodes: DockerFarm) -> None:
@@ -112,3 +121,5 @@ def test_an_image_that_is_nowhere_makes_its_nodes_unusable_and_they_say_why(dock
     (error,) = farm.nodes("nowhere")[0]["errors"]
     assert error["code"] == "ContainerInvalidImage"
     assert "nobody/nothing:7" in error["message"] and "pull failed" in error["message"]
+    for column in ("task", "elevated task", "firewall, for both", "container task", "ssh"):
+        note("image", "one that is nowhere", column, f"node unusable: {error['code']}")

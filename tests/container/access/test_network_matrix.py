@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from farm_support import wait_until
 from probing import ADMIN, PoolNodes, as_command, listening
+from tables import note
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
 
@@ -59,6 +60,9 @@ def test_a_task_reaches_what_it_may_and_nothing_else(pools, listeners, redis, na
     reached = {what for what, open in seen.items() if open}
     neighbours = {"a node of the pool", "its sshd"} if name == "together" else set()
     assert reached == {"the API, which is storage too"} | neighbours
+    who = f"{'elevated task' if identity else 'task'}, nodes {name}"
+    for what, open in seen.items():
+        note("from a node", what, who, "reached" if open else "refused")
 
 
 def test_from_outside_only_published_ports_answer_by_their_rules(pools: dict[str, PoolNodes], listeners: None) -> None:
@@ -66,6 +70,8 @@ def test_from_outside_only_published_ports_answer_by_their_rules(pools: dict[str
     assert _get(*apart.frontend(8081, 1))  # allowed for the host's loopback
     assert not _get(*apart.frontend(8080, 1))  # denied for it
     assert not _get(apart.address(1), 7777)  # not published
+    for what, seen in (("allowed", "reached"), ("denied", "refused"), ("not published", "refused")):
+        note("from the host", f"a port {what} for its address", "client", seen)
     names = [end["name"] for end in apart.nodes[1]["endpointConfiguration"]["inboundEndpoints"]]
     assert sorted(name.split(".")[0] for name in names) == ["SSHRule", "api", "web"]
 

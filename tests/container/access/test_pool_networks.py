@@ -98,6 +98,9 @@ def test_a_node_that_cannot_reach_the_farm_says_so(farm: RunningFarm, networks) 
     (node,) = wait_until(lambda: [n for n in farm.nodes("lonely") if n["state"] == "unusable"], 150)
 
     assert "cannot reach" in node["errors"][0]["message"]
+    path = f"/pools/lonely/nodes/{node['id']}/files/agent/container.log"
+    log = wait_until(lambda: (answer := farm.raw("GET", path)).status_code == 200 and answer.text, 30)
+    assert "cannot reach" in log, "its logs are read where its agent could not say a word"
 
 
 def test_published_ports_follow_the_pools_addresses_and_step_aside_for_strangers(farm: RunningFarm) -> None:

@@ -7,12 +7,14 @@ import pytest
 from farm_support import wait_until
 from paramiko.ssh_exception import AuthenticationException
 from probing import PoolNodes, said
+from tables import note
 
 from tests.certificates import Made
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the nodes of all pools
 
-IMAGES = ["apart", "bullseye", "busybox"]
+IMAGES = {"apart": "stock", "bullseye": "debian:bullseye-slim", "busybox": "busybox:1.36"}
+"""Of what the nodes of a pool are made."""
 
 
 def soon(seconds: float) -> str:
@@ -33,6 +35,7 @@ def test_a_user_logs_in_with_a_password_whatever_the_image(pools: dict[str, Pool
             assert files.stat("note").st_size == 4
     with pytest.raises(AuthenticationException):
         pools[pool].login("ann", password="wrong")
+    note("image", IMAGES[pool], "ssh", "works")
 
 
 def test_remote_users_find_their_certificates_at_home_and_tasks_do_not(

@@ -65,7 +65,7 @@ def displace(
         (node, victims)
         for node in queue.nodes
         if node.usable and node.number not in need.job.barred and node.number not in waits
-        if (victims := _victims(node, need, level, running)) is not None
+        if (victims := _victims(node, need, level, running, now)) is not None
     ]
     if not places:
         return None
@@ -102,14 +102,16 @@ def _passed_over(queue: Queue, level: int, running: Sequence[Running]) -> Need |
     return None
 
 
-def _victims(node: NodeView, need: Need, level: int, running: Sequence[Running]) -> tuple[Running, ...] | None:
-    """Lowest priority first, then latest started; None when that does not make room."""
+def _victims(
+    node: NodeView, need: Need, level: int, running: Sequence[Running], now: int
+) -> tuple[Running, ...] | None:
+    """Lowest priority first, then latest started, but none that starts now; None when that does not make room."""
     here = [one for one in running if one.node == node.number]
     free = node.free + sum(one.slots for one in here if not one.counts)
     willing = [
         one
         for one in here
-        if one.counts and not one.firm
+        if one.counts and not one.firm and one.started < now
         if (one.priority <= level if need.manager else one.yields and one.priority < level)
     ]
     chosen: list[Running] = []

@@ -89,3 +89,24 @@ def test_a_full_pool_makes_room_for_a_manager_that_has_to_start_again_but_not_fo
     assert victim.id == max(before), "the latest started"
     over(farm, second, beside, victim.number)
     assert managed.tasks[1].state == "running" and managed.tasks[1].node == second.number
+
+
+def test_who_starts_in_the_moment_in_which_a_manager_comes_back_gives_way_in_the_next_one(farm):
+    """However many calls of the scheduler that moment takes."""
+    node = farm.new_node("pool-a")
+    managed = a_job(farm, "managed", manager="m", exclusive=True)
+    others = a_job(farm, "others")
+    add(farm, others, a=1, b=1)
+    for attempt in (1, 2):
+        farm.report(node, ["back", managed.number, 1, attempt, "its disk is full"])
+        farm.compare()
+        farm.run_queue("pool-a")
+        farm.compare()
+        farm.tick()
+    assert states(others) == {"a": "running", "b": "running"} and states(managed) == {"m": "active"}
+
+    farm.run_queue("pool-a")
+
+    farm.compare()
+    assert states(others) == {"a": "active", "b": "active"}
+    assert node.inbox[-1][1:] == ("kill", ((2, 2, 1, "requeue"), (2, 1, 1, "requeue")))

@@ -68,10 +68,11 @@ def test_a_gang_neither_displaces_nor_gives_way():
     running = [Running(2, task, 1, task, 1, yields=True) for task in (1, 2)]
 
     def displaced(task, running):
-        return displace(a_queue([a_job(1, task, priority=5)], (0, 0)), running, frozenset(), frozenset(), 0)
+        return displace(a_queue([a_job(1, task, priority=5)], (0, 0)), running, frozenset(), frozenset(), 1)
 
     assert displaced(1, running) is not None
     assert displaced(gang(1, 2), running) is None
+    assert displaced(1, [replace(one, started=1) for one in running]) is None, "they start in this very moment"
     assert displaced(1, [replace(one, firm=True) for one in running]) is None, "as instances of gangs are"
 
 

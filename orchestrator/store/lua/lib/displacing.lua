@@ -36,9 +36,10 @@ function displacing.passed_over(q, priority, sizes)
   return J and {job = J, task = T, slots = size, priority = priority, yielding = yielding}
 end
 
--- Does this attempt give way? Never a job manager task, nor one of several nodes.
+-- Does this attempt give way? Never a job manager task, nor one of several nodes, nor one that begins at this very
+-- moment: what is assigned now does not depend on how many calls of the scheduler it takes.
 function displacing.gives_way(need, j, T, t)
-  if j.state ~= 'active' or T == j.manager or t[F.gang] then return false end
+  if j.state ~= 'active' or T == j.manager or t[F.gang] or t[F.started] >= now then return false end
   if need.manager then return j.priority <= need.priority end
   return need.yielding[j.number]
 end

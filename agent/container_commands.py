@@ -15,6 +15,7 @@ from typing import Any
 from agent.accounts import Account
 from agent.api import GiveBack
 from agent.commands import Command, Lost, Outcome
+from agent.container_usage import ContainerUsage
 from agent.contract.door import ENDED, STARTED, STDERR, STDOUT
 from agent.core import End
 from agent.door import Door
@@ -33,6 +34,8 @@ class _Followed:
     task: asyncio.Task
     container: str = ""
     killed: int = 0
+    usage: ContainerUsage | None = None
+    watch: asyncio.Task | None = None
 
 
 class ContainerCommands:
@@ -125,6 +128,9 @@ class ContainerCommands:
                     elif kind == ENDED:
                         return _outcome(json.loads(data), self._followed[id], began, told)
         finally:
+            watch = self._followed[id].watch
+            if watch is not None:
+                watch.cancel()
             for file in files.values():
                 os.close(file)
         return Lost("the broker of containers ended while it followed this one")
@@ -132,6 +138,8 @@ class ContainerCommands:
     def _started(self, id: int, container: str, told: Told) -> None:
         followed = self._followed[id]
         followed.container = container
+        followed.usage = ContainerUsage(container)
+        followed.watch = asyncio.get_running_loop().create_task(followed.usage.watch())
         told({"containerId": container, "state": "running"})
         if followed.killed:
             self.kill(id, followed.killed)
@@ -167,4 +175,7 @@ def _outcome(told: dict[str, Any], followed: _Followed, began: float, tell: Told
     code = told["exit"]
     wall = round((time.monotonic() - began) * 1e6)
     signum = code - 128 if 128 < code < 128 + 65 else 0
-    return End(code, [wall, *told["usage"]], signum)
+    user, kernel, *disk = told["usage"]
+    if followed.usage is not None:
+        user, kernel = max(user, followed.usage.user), max(kernel, followed.usage.kernel)
+    return End(code, [wall, user, kernel, *disk], signum)

@@ -1,7 +1,25 @@
 """Nodes that are containers, seen through the API and through Docker."""
 
+import base64
+
 from container_support import DockerFarm
 from farm_support import wait_until
+
+MANAGER = """
+import json, os, urllib.error, urllib.request
+def call(path, body=None):
+    url = os.environ["AZ_BATCH_ACCOUNT_URL"].rstrip("/") + path + "?api-version=2024-02-01.19.0"
+    token = "Bearer " + os.environ["AZ_BATCH_AUTHENTICATION_TOKEN"]
+    headers = {"authorization": token, "content-type": "application/json; odata=minimalmetadata"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body and json.dumps(body).encode(), headers)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+tasks = [{"id": f"t{n}", "commandLine": "/bin/true"} for n in range(50)]
+job = "/jobs/" + os.environ["AZ_BATCH_JOB_ID"]
+print(call(job + "/addtaskcollection", {"value": tasks}), call(job), call("/jobs"), call("/pools"))
+"""
 
 
 def test_a_node_is_a_container_with_its_labels_its_address_and_a_legal_host_name(docker_nodes: DockerFarm) -> None:
@@ -35,6 +53,22 @@ def test_a_pool_that_is_deleted_takes_containers_volumes_and_network_with_it(doc
         api.delete("/pools/gone")
 
     wait_until(lambda: not set(mine) & set(docker_nodes.left()), 30)
+
+
+def test_a_manager_on_a_node_adds_50_tasks_to_its_own_job_with_its_url_and_token(docker_nodes: DockerFarm) -> None:
+    farm = docker_nodes.farm
+    farm.add_pool("managed", 1, 4)
+    program = base64.b64encode(MANAGER.encode()).decode()
+    manager = {
+        "id": "manager", "commandLine": f"python3 -c \"import base64; exec(base64.b64decode('{program}'))\"",
+        "authenticationTokenSettings": {"access": ["job"]}, "killJobOnCompletion": False,
+    }  # fmt: skip
+
+    farm.add_job("managed", "managed", [], jobManagerTask=manager)
+
+    wait_until(lambda: [task["state"] for task in farm.tasks("managed")] == ["completed"] * 51, 60)
+    assert farm.raw("GET", "/jobs/managed/tasks/manager/files/stdout.txt").text == "200 200 403 403\n"
+    assert {task["executionInfo"]["result"] for task in farm.tasks("managed")} == {"success"}
 
 
 def test_a_preempted_node_leaves_nothing_in_docker_and_returns_under_its_id_without_its_data(

@@ -79,7 +79,7 @@ both = job(
 )  # fmt: skip
 wait(lambda: [task.state for task in batch.task.list(both)].count("preparing") == 2)
 counted = batch.job.get_task_counts(both).task_counts.running
-told = [status(both)[node].job_preparation_task_execution_info for node in nodes]
+told = wait(lambda: all(infos := [status(both)[node].job_preparation_task_execution_info for node in nodes]) and infos)
 gate = job(tasks=[sh(f"g{n}", "touch $AZ_BATCH_NODE_SHARED_DIR/go", affinity_info=near(nodes[n])) for n in (0, 1)])
 codes = done(both, *(f"t{n}" for n in range(6)))
 outputs = sorted({out(both, f"t{n}") for n in range(6)})

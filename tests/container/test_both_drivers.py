@@ -1,9 +1,5 @@
 """Farm tests that are marked `both_drivers`, on Docker nodes: the same programs, the same answers."""
 
-from tests.farm.sdk.test_operations_on_nodes import (  # noqa: F401
-    logs,
-    test_azure_batch_15_deallocates_starts_reimages_and_removes_a_node,
-)
 from tests.farm.sdk.test_start_tasks import *  # noqa: F403 - tests and their fixture, as they are
 from tests.farm.sdk.test_unmodified_programs import (  # noqa: F401
     test_a_program_for_azure_batch_14_runs_unchanged,

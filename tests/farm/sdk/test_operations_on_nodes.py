@@ -7,6 +7,8 @@ import pytest
 from farm_support import wait_until
 from redis import Redis
 
+pytestmark = pytest.mark.both_drivers
+
 
 @pytest.fixture(scope="module")
 def logs(shared_farm):
@@ -52,7 +54,9 @@ def test_chosen_nodes_leave_together_and_the_targets_shrink_with_them(seen):
 
 
 def test_the_logs_of_a_node_are_really_in_the_container(seen, shared_farm, tmp_path):
-    assert seen["logs"] == [1, 0, [400, "InvalidPropertyValue"]]
+    sent, *others = seen["logs"]
+    assert sent >= 1  # the agent's, and the SSH server's where it has one
+    assert others == [0, [400, "InvalidPropertyValue"]]
     directory, pool, node = seen["directory"]
     assert directory.startswith(f"{shared_farm.account}/{pool}/{node}/")
 
@@ -62,7 +66,6 @@ def test_the_logs_of_a_node_are_really_in_the_container(seen, shared_farm, tmp_p
     assert lines[0]["event"] == "agent up" and lines[0]["node"] == node
 
 
-@pytest.mark.both_drivers
 def test_azure_batch_15_deallocates_starts_reimages_and_removes_a_node(shared_farm, logs):
     seen = shared_farm.program("15.1.0", "nodes_15", json.dumps({"logs": logs}))
 

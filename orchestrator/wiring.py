@@ -1,20 +1,14 @@
-"""The only place that names concrete classes. Entry points build what they run from here, nothing else imports it."""
+"""Builds concrete objects, as does `docker_wiring`; nobody else names concrete classes. Only entry points import it."""
 
 import os
 import secrets
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from orchestrator.domain import catalogue
 from orchestrator.domain.catalogue import Catalogue
 from orchestrator.domain.vault import Vault
-from orchestrator.drivers.base import Driver
-from orchestrator.drivers.docker import DockerDriver, Names
-from orchestrator.drivers.docker import Options as DockerOptions
-from orchestrator.drivers.docker.engine import connect
-from orchestrator.drivers.docker.images import Images
-from orchestrator.drivers.docker.task_containers import TaskContainers
+from orchestrator.drivers.base import DOCKER, PROCESS, Driver
 from orchestrator.drivers.process import ProcessDriver
 from orchestrator.settings import Settings
 from orchestrator.storage.base import Storage
@@ -109,46 +103,14 @@ def driver(settings: Settings) -> Driver:
     Raises:
         ValueError: there is no driver of that name.
     """
-    if settings.driver == ProcessDriver.name:
+    if settings.driver == PROCESS:
         return ProcessDriver(settings.data_dir, settings.uid_base)
-    if settings.driver == DockerDriver.name:
-        return docker_driver(settings)
-    known = ", ".join((ProcessDriver.name, DockerDriver.name))
+    if settings.driver == DOCKER:
+        from orchestrator import docker_wiring  # its library takes a while to load, and many farms have processes
+
+        return docker_wiring.driver(settings, secret(settings))
+    known = ", ".join((PROCESS, DOCKER))
     raise ValueError(f"there is no driver {settings.driver!r}; the drivers are: {known}")
-
-
-def docker_driver(settings: Settings) -> DockerDriver:
-    """The Docker driver itself, for who ends its nodes or wants its address on this host.
-
-    Raises:
-        ValueError: the network range is none, or has no room for networks of that size.
-    """
-    space = IPv4Network(settings.network_range)
-    if not space.prefixlen <= settings.network_prefix <= 29:
-        raise ValueError(f"FARM_NETWORK_PREFIX={settings.network_prefix}: between {space.prefixlen} and 29 for {space}")
-    options = DockerOptions(
-        settings.node_image, settings.agent_image, space, settings.network_prefix, settings.uid_base,
-        containers=bool(settings.broker_url),
-        open=_open_services(settings),
-    )  # fmt: skip
-    return DockerDriver(Names.of(settings.account, secret(settings)), options)
-
-
-def task_containers(farm: Farm) -> tuple[Images, TaskContainers]:
-    """What the broker of this host works with; blocks while Docker is asked.
-
-    Raises:
-        DriverAway: Docker does not answer.
-    """
-    client = connect()
-    names = Names.of(farm.settings.account, farm.secret)
-    return Images(client), TaskContainers(client, names, farm.settings.data_dir / "broker")
-
-
-def _open_services(settings: Settings) -> tuple[str, ...]:
-    """URLs of the farm's services that tasks of Docker nodes may reach: those that are named, and the object store."""
-    storage = (settings.s3_public_endpoint or settings.s3_endpoint) if settings.storage else ""
-    return tuple(filter(None, (*settings.node_services.split(), storage)))
 
 
 def _make(path: Path) -> None:

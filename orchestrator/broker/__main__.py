@@ -5,7 +5,7 @@ import asyncio
 import uvicorn
 import uvloop
 
-from orchestrator import logs, wiring
+from orchestrator import docker_wiring, logs, wiring
 from orchestrator.broker.app import Broker, create_app
 from orchestrator.drivers.docker.nodes import ROOT
 from orchestrator.serving import Server
@@ -17,7 +17,7 @@ async def main() -> None:
     logs.configure(settings.log_level, "broker")
     farm = await wiring.open_farm(settings)
     try:
-        images, containers = await asyncio.to_thread(wiring.task_containers, farm)
+        images, containers = await asyncio.to_thread(docker_wiring.task_containers, settings, farm.secret)
         await asyncio.to_thread(containers.clear)
         broker = Broker(farm.store, farm.vault, farm.secret, images, containers, ROOT)
         config = uvicorn.Config(

@@ -8,7 +8,6 @@ from typing import Any
 from orchestrator.cli import folder, output
 from orchestrator.cli.errors import CliError
 from orchestrator.cli.folder import Credentials, Holder
-from orchestrator.domain.vault import without_secrets
 
 
 def running(place: Path, given: Mapping[str, Any]) -> Credentials | None:
@@ -34,6 +33,8 @@ def running(place: Path, given: Mapping[str, Any]) -> Credentials | None:
 
 
 def _compare(found: Holder, credentials: Credentials, given: Mapping[str, Any]) -> None:
+    from orchestrator.domain.vault import without_secrets  # slow to load
+
     told = {**found.told, "port": int(credentials.endpoint.rpartition(":")[2]), "key": credentials.key}
     wanted = {name: value for name, value in given.items() if name in told and (name, value) != ("port", 0)}
     if "redis" in wanted:

@@ -8,7 +8,6 @@ from orchestrator.cli.client import FarmClient
 from orchestrator.cli.errors import CliError, NoFarm
 from orchestrator.cli.folder import Credentials
 from orchestrator.domain.errors import FarmError
-from orchestrator.settings import Settings
 
 
 def credentials() -> Credentials:
@@ -37,6 +36,7 @@ def credentials() -> Credentials:
 
 async def _own() -> Credentials:
     from orchestrator import wiring  # slow to load, and needed in the farm's own containers only
+    from orchestrator.settings import Settings
 
     settings = Settings()
     try:

@@ -22,7 +22,7 @@ from orchestrator.cli.supervisor import Member, Supervisor, child_environment
 from orchestrator.domain.errors import FarmError
 from orchestrator.domain.vault import without_secrets
 from orchestrator.drivers import procfs
-from orchestrator.drivers.docker import DockerDriver
+from orchestrator.drivers.base import DOCKER
 from orchestrator.settings import Settings
 from orchestrator.storage.base import StorageError
 
@@ -110,7 +110,7 @@ class FarmProcess:
 
     async def _start(self) -> Credentials:
         options = self._options
-        if options.driver == DockerDriver.name:
+        if options.driver == DOCKER:
             node_containers.expect(options.folder, options.account)
         port = usable_port(options.host, options.port)
         host_for_nodes = await asyncio.to_thread(self._host_for_nodes)
@@ -138,15 +138,18 @@ class FarmProcess:
             }
         )
         credentials = Credentials(endpoint, options.account, await self._key(redis_url))
+        # all at once: most of their start is Python's reading of modules, and each waits for Redis alone
         api = await self._supervisor.add("api", _python("orchestrator.api.serve"), environment)
-        await self._expect(api, lambda: _healthy(endpoint))
+        broker = None
         if host_for_nodes:
             broker = await self._supervisor.add("broker", _python("orchestrator.broker"), environment)
-            await self._expect(broker, lambda: _healthy(f"http://{host_for_nodes}:{broker_port}"))
         others = [await self._supervisor.add("engine", _python("orchestrator.engine"), environment)]
         for number in range(1, options.workers + 1):
             name = "worker" if options.workers == 1 else f"worker-{number}"
             others.append(await self._supervisor.add(name, _python("orchestrator.workers"), environment))
+        await self._expect(api, lambda: _healthy(endpoint))
+        if broker is not None:
+            await self._expect(broker, lambda: _healthy(f"http://{host_for_nodes}:{broker_port}"))
         for member in others:
             await self._expect(member, partial(getattr, member.journal, "ready"))
         credentials.write(options.folder)
@@ -159,16 +162,18 @@ class FarmProcess:
         Raises:
             CliError: the driver cannot be had.
         """
-        if self._options.driver != DockerDriver.name or Settings().node_api_url:
+        if self._options.driver != DOCKER or Settings().node_api_url:
             return ""
         try:
-            return self._docker().home()
+            return self._home()
         except (FarmError, ValueError, OSError) as error:
             raise CliError(f"the Docker driver cannot be used: {error}") from error
 
-    def _docker(self) -> DockerDriver:
+    def _home(self) -> str:
+        from orchestrator import docker_wiring  # slow to load
+
         settings = Settings(data_dir=self._options.folder, account=self._options.account)
-        return wiring.docker_driver(settings)
+        return docker_wiring.driver(settings, wiring.secret(settings)).home()
 
     async def _start_redis(self, host_for_nodes: str) -> tuple[str, str]:
         """Our URL, and that of nodes where they need another one."""
@@ -220,7 +225,7 @@ class FarmProcess:
         await asyncio.gather(*(member.stop() for member in members.values()))
         folder = self._options.folder
         await asyncio.to_thread(lambda: end(leftovers.agents(folder), AGENT_GRACE))
-        if self._options.driver == DockerDriver.name:
+        if self._options.driver == DOCKER:
             await asyncio.to_thread(self._remove_containers)
         for member in filter(None, (api, redis_server)):
             await member.stop()

@@ -5,7 +5,6 @@ from pathlib import Path
 from agent.contract import variables
 from orchestrator.drivers import procfs
 from orchestrator.drivers.node_folder import NodeFolder
-from orchestrator.drivers.process import MARK as NODE_MARK
 from orchestrator.drivers.procfs import Process
 
 MARK = "FARM_SUPERVISED"
@@ -27,5 +26,5 @@ def marked(folder: Path) -> list[Process]:
     A shell in which somebody looks around in the folder carries none.
     """
     member = f"{MARK}={folder}".encode()
-    below = tuple(f"{name}={folder}/nodes/".encode() for name in (NODE_MARK, variables.NODE_ROOT_DIR))
+    below = f"{variables.NODE_ROOT_DIR}={folder}/nodes/".encode()
     return procfs.where(lambda pid: any(word == member or word.startswith(below) for word in procfs.environment(pid)))

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator import wiring
 from orchestrator.cli.folder import write_private
-from orchestrator.settings import Settings
 
 _NOTE = "containers"
 
@@ -25,6 +23,10 @@ def remove(folder: Path) -> bool:
         account = note.read_text().strip()
     except FileNotFoundError:
         return False
-    wiring.docker_driver(Settings(data_dir=folder, account=account)).remove_all()
+    from orchestrator import docker_wiring, wiring  # slow to load, and needed for farms with containers only
+    from orchestrator.settings import Settings
+
+    settings = Settings(data_dir=folder, account=account)
+    docker_wiring.driver(settings, wiring.secret(settings)).remove_all()
     note.unlink()
     return True

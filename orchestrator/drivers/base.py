@@ -13,6 +13,9 @@ from orchestrator.domain.catalogue import Size
 from orchestrator.domain.errors import FarmError
 from orchestrator.domain.host import Surroundings
 
+PROCESS, DOCKER = "process", "docker"
+"""Names of the drivers that there are."""
+
 USERS = "users"
 """Tasks run under numeric users of their own, apart from the agent's."""
 ELEVATION = "elevation"

@@ -24,7 +24,7 @@ from agent.contract.boot import Boot
 from orchestrator.domain.capacity import Room
 from orchestrator.domain.host import Surroundings
 from orchestrator.drivers import procfs
-from orchestrator.drivers.base import ELEVATION, LOG_BYTES, USERS, DriverError, Handle, Machine
+from orchestrator.drivers.base import ELEVATION, LOG_BYTES, PROCESS, USERS, DriverError, Handle, Machine
 from orchestrator.drivers.node_folder import NodeFolder, Record, unreachable
 from orchestrator.drivers.procfs import Process
 
@@ -52,7 +52,7 @@ class ProcessDriver:
     `command` starts an agent when the boot file's path is appended to it.
     """
 
-    name = "process"
+    name = PROCESS
 
     def __init__(self, data_dir: Path, uid_base: int, command: Sequence[str] = AGENT) -> None:
         self._nodes = data_dir.absolute() / "nodes"

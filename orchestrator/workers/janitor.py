@@ -19,7 +19,7 @@ import structlog
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
-from orchestrator import logs, wiring
+from orchestrator import docker_wiring, logs, wiring
 from orchestrator.beat import PERIOD_S, beat
 from orchestrator.domain.errors import FarmError
 from orchestrator.settings import Settings
@@ -79,7 +79,7 @@ def _look(client: APIClient, settings: Settings) -> None:
 
 
 def _remove(settings: Settings) -> None:
-    driver = wiring.docker_driver(settings)
+    driver = docker_wiring.driver(settings, wiring.secret(settings))
     for left in range(TRIES, 0, -1):
         try:
             driver.remove_all()

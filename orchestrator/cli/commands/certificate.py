@@ -9,7 +9,6 @@ import typer
 from orchestrator.cli import connect, output
 from orchestrator.cli.errors import UsageError
 from orchestrator.cli.options import Json, Yes, confirm, example, group
-from orchestrator.domain import certificates
 
 app = group("Certificates: files with keys that nodes give to tasks before they run.")
 Thumbprint = Annotated[str, typer.Argument(metavar="THUMBPRINT", help="SHA-1 of the certificate, in hexadecimal.")]
@@ -24,6 +23,8 @@ def add(
     json: Json = False,
 ) -> None:
     """Add a certificate; prints its thumbprint, by which pools refer to it."""
+    from orchestrator.domain import certificates  # slow to load
+
     data = base64.b64encode(file.read_bytes()).decode()
     format = "pfx" if file.suffix.lower() in (".pfx", ".p12") else "cer"
     secret = password.read_text().rstrip("\r\n") if password is not None else None
@@ -84,7 +85,9 @@ def cancel_delete(thumbprint: Thumbprint) -> None:
 
 
 def _path(thumbprint: str) -> str:
+    from orchestrator.domain.certificates import ALGORITHM  # slow to load
+
     digits = thumbprint.replace(":", "").replace(" ", "").lower()
     if not digits.isalnum():
         raise UsageError(f"'{thumbprint}' is no thumbprint")
-    return f"/certificates(thumbprintAlgorithm={certificates.ALGORITHM},thumbprint={digits})"
+    return f"/certificates(thumbprintAlgorithm={ALGORITHM},thumbprint={digits})"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.cli import checks, folder, output
+from orchestrator.cli import folder, output
 from orchestrator.cli.errors import Exit
 from orchestrator.cli.options import Json, example
 
@@ -25,6 +25,8 @@ def doctor(
 
     Exit code 1 when something must be done.
     """
+    from orchestrator.cli import checks  # slow to load, as all of the farm is
+
     place = (data_dir or folder.default()).expanduser().absolute()
     found = checks.every(place, port, redis or None)
     if json:

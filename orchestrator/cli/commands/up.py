@@ -18,7 +18,6 @@ from orchestrator.cli import already, folder, leftovers, node_containers, output
 from orchestrator.cli.errors import CliError, Exit, UsageError
 from orchestrator.cli.options import example
 from orchestrator.cli.processes import end
-from orchestrator.domain.capacity import NOTHING, limit
 from orchestrator.domain.errors import FarmError
 from orchestrator.drivers import procfs
 
@@ -117,6 +116,8 @@ def _check_capacity(text: str) -> None:
     Raises:
         UsageError: it says nothing that anybody could understand.
     """
+    from orchestrator.domain.capacity import NOTHING, limit  # slow to load
+
     try:
         limit(text, NOTHING)
     except ValueError as error:

@@ -14,6 +14,7 @@ from orchestrator.domain.capacity import Room
 from orchestrator.domain.host import Surroundings
 from orchestrator.drivers.base import (
     CONTAINERS,
+    DOCKER,
     ELEVATION,
     GPUS,
     ISOLATION,
@@ -48,7 +49,7 @@ MAC_PREFIX = len("0a:00:00:00")
 class DockerDriver:
     """Nodes as containers. The engine is not asked for anything before the first call: the API process has none."""
 
-    name = "docker"
+    name = DOCKER
     able = frozenset({USERS, ELEVATION, LIMITS, ISOLATION, SSH, GPUS, MOUNTS})
 
     def __init__(self, names: Names, options: Options) -> None:

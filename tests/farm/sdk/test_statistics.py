@@ -1,6 +1,9 @@
 """Statistics through azure-batch 14, and the calls that only older api-versions have, on real nodes."""
 
 import pytest
+from farm_support import wait_until
+
+from orchestrator.domain import durations
 
 OLD = "2022-10-01.16.0"
 
@@ -38,6 +41,24 @@ def test_pools_tell_core_time_and_resources_and_usage_by_interval(seen):
     assert seen["resources"] == [True, True]
     told, most, size, asked = seen["hours"]
     assert 0 < told <= most * 1.0001 and size == "standard_d8_v3" and asked
+
+
+def test_a_schedule_tells_what_all_its_jobs_used(seen, shared_farm):
+    jobs = {"poolInfo": {"poolId": "counted"}, "onAllTasksComplete": "noaction"}
+    with shared_farm.api as api:
+        api.post("/jobschedules", {"id": "summed", "schedule": {}, "jobSpecification": jobs})
+        wait_until(lambda: list(api.every("/jobschedules/summed/jobs")))
+        for task, code in (("good", 0), ("bad", 1)):
+            command = f"/bin/sh -c 'sleep 0.2; exit {code}'"
+            api.post("/jobs/summed%3Ajob-1/tasks", {"id": task, "commandLine": command})
+        wait_until(lambda: api.get("/jobs/summed%3Ajob-1/taskcounts")["taskCounts"]["completed"] == 2)
+
+        plain, stats = api.get("/jobschedules/summed"), api.get("/jobschedules/summed", **{"$expand": "stats"})["stats"]
+
+        assert "stats" not in plain
+        assert (int(stats["numSucceededTasks"]), int(stats["numFailedTasks"])) == (1, 1)
+        assert durations.to_us(stats["wallClockTime"]) >= 0.4e6
+        api.delete("/jobschedules/summed")
 
 
 def test_the_account_tells_what_jobs_used_that_are_gone(seen):

@@ -23,19 +23,18 @@ LARGEST_SKEW = 15 * 60.0
 
 
 def every(place: Path, port: int, redis_url: str | None = None) -> list[Finding]:
-    """All checks, in the order in which one would mend things.
+    """All checks, in the order in which one would mend things; in a container of a cluster those that it has a say in.
 
     Args:
         redis_url: the farm's Redis, where it is not one that the farm started itself.
     """
-    running = folder.holder(place)
+    in_cluster = "FARM_SECRETS_DIR" in os.environ  # compose: Redis, folder and ports are other services'
     return [
         python(),
-        redis_server(),
-        data_folder(place),
+        *([] if in_cluster else [redis_server(), data_folder(place)]),
         disk(place),
         storage(),
-        Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port),
+        *([] if in_cluster else [farm(place, port)]),
         clock(place),
         *state_checks.every(place, redis_url),
         *docker_checks.every(Settings()),
@@ -107,6 +106,12 @@ def storage() -> Finding:
     return Finding("storage", "ok", f"{settings.storage} at {settings.s3_endpoint or 'Amazon'} answers")
 
 
+def farm(place: Path, port: int) -> Finding:
+    """The one that runs in this folder, or whether one could."""
+    running = folder.holder(place)
+    return Finding("farm", "ok", f"runs, pid {running.process.pid}, {running.state}") if running else free(port)
+
+
 def free(port: int) -> Finding:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,7 +128,7 @@ def clock(place: Path) -> Finding:
         stored = Credentials.read(place)
     except CliError as error:
         return Finding("clock", "bad", str(error))
-    endpoint = os.environ.get("FARM_ENDPOINT") or (stored.endpoint if stored else None)
+    endpoint = os.environ.get("FARM_ENDPOINT") or (stored.endpoint if stored else Settings().node_api_url or None)
     if endpoint is None:
         return Finding("clock", "note", "no farm to compare with", "farm up")
     try:

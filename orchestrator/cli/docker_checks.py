@@ -37,6 +37,8 @@ def every(settings: Settings) -> list[Finding]:
         advice = "the process driver needs none; for nodes that are containers: make engine, or systemctl start docker"
         if os.path.exists(path) and not os.access(path, os.W_OK):
             advice = f"no right to use {path}: join its group (usermod -aG docker NAME) and log in again"
+        elif "FARM_SECRETS_DIR" in os.environ:
+            advice = "this service of the cluster has none: docker compose exec workers farm doctor"
         return [Finding("docker", "note", f"no engine answers: {error}", advice)]
     except (httpx.HTTPError, KeyError, ValueError) as error:
         return [Finding("docker", "note", f"the engine's answers make no sense: {error}", "use Docker 20.10 or newer")]

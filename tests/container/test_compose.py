@@ -67,6 +67,14 @@ def test_every_service_is_healthy_and_only_those_that_make_containers_see_the_en
     assert not any(published.values())
 
 
+def test_doctor_finds_nothing_wrong_with_the_cluster_and_sees_its_engine(cluster):
+    seen = {one["name"]: one for one in json.loads(cluster("exec", "-T", "workers", "farm", "doctor", "--json"))}
+
+    fine = {"python", "disk", "storage", "clock", "state", "docker", "cgroups", "subnets", "images"}
+    assert {name for name, one in seen.items() if one["verdict"] == "ok"} >= fine, seen
+    assert "workers" in cluster("exec", "-T", "api", "farm", "doctor"), "where the engine can be seen"
+
+
 def test_the_image_with_mpi_is_built_for_those_who_ask_and_no_up_waits_for_it(cluster):
     assert "node-mpi" not in cluster.services()
 

@@ -59,6 +59,30 @@ def test_a_program_for_azure_batch_15_runs_unchanged(farm):
     }
 
 
+@pytest.mark.parametrize("sdk, program", [("14.2.0", "other_calls_14"), ("15.1.0", "other_calls_15")])
+def test_calls_that_these_have_no_use_for_run_unchanged_too(farm, sdk, program):
+    seen = farm.program(sdk, program)
+
+    assert seen == {
+        "pools": [[True, "active", None]],
+        "jobs": [[True, "active", None]],
+        "nodes": [["running", None]],
+        "files": ["wd/dir", "wd/dir/inner.txt"],
+        "length": 2,
+        "full": 409,
+        "gone": 404,
+        "replaced": 7,
+        "stale": [412, "ConditionNotMet"],
+        "retries": 2,
+        "resizing": "resizing",
+        "steady": [409, "OperationInvalidForCurrentState"],
+        "ended": ["completed", "TaskEnded"],
+        "reactivated": "active",
+        "left": ["fails", "slow"],
+        "application": [404, "ApplicationNotFound"],
+    }
+
+
 def test_the_linux_pool_article_of_2017_runs_with_azure_batch_2(farm):
     seen = farm.program("2.0.1", "main_path_2")
 

@@ -25,6 +25,14 @@ def test_an_unknown_member_is_refused_by_name():
     assert (refused.value.code, refused.value.values["PropertyName"]) == ("UnsupportedProperty", "colour")
 
 
+def test_what_an_answer_says_about_itself_is_no_member_of_a_request():
+    told = {"odata.metadata": "http://farm/$metadata#jobs/@Element", "id": "j", "poolInfo": {"poolId": "p"}}
+
+    assert "odata.metadata" not in wire.parse("job_add", told, version("2025-06-01"))
+    with pytest.raises(WireError, match="metadata"):
+        wire.parse("job_add", told | {"poolInfo": {"poolId": "p", "odata.metadata": ""}}, version("2025-06-01"))
+
+
 def test_a_filter_ignores_the_case_of_values_and_heeds_that_of_names():
     assert filter_for("pool", "allocationState eq 'Steady'")({"allocationState": "steady"})
     with pytest.raises(WireError) as refused:

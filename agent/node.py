@@ -217,5 +217,5 @@ class Node:
     def _end_biggest(self, directory: str, words: str) -> None:
         key = self._runner.places().get(directory)
         if key is not None:
-            _log.warning("disk share used up", extra={"job": key[0], "task": key[1], "attempt": key[2]})
+            _log.warning("disk share used up", extra=self._runner.about(key))
             self._runner.disk_full(key, words)

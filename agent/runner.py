@@ -159,6 +159,12 @@ class Runner:
         """End an attempt that filled the disk."""
         self._perform(self.core.kill(key, Reason("disk", words), time.monotonic()))
 
+    def about(self, key: Key) -> dict[str, str | int]:
+        """An attempt as logs name it: by the ids that people know."""
+        attempt = self.core.attempts.get(key)
+        job, task = (attempt.work.job.id, attempt.work.id) if attempt else key[:2]
+        return {"job": job, "task": task, "attempt": key[2]}
+
     async def idle(self) -> None:
         """Wait until no attempt is left."""
         self._idle = asyncio.Event()
@@ -298,7 +304,7 @@ class Runner:
             place.runs = self._containers
             environment = container_variables(command.environment, work.job.environment, work.environment)
             place.command = self._containers.start(
-                command._replace(environment=environment), _names(key),
+                command._replace(environment=environment), _numbers(key),
                 lambda info: self._reports.report(["container", *key, json.dumps(info)]),
             )  # fmt: skip
         place.started = True
@@ -379,6 +385,7 @@ class Runner:
         elif isinstance(outcome, Lost):
             self._perform(self.core.lost(key, outcome.why, _now()))
         else:
+            _log.warning("a command did not start", extra={**self.about(key), "code": outcome.code})
             self._perform(self.core.failed(key, outcome, _now()))
         self._line.fill()
 
@@ -413,11 +420,12 @@ class Runner:
             if work.fetches:
                 place.packages = await self._transfers.fetch(work, place)
         except Failed as error:
+            _log.warning("inputs could not be had", extra={**self.about(key), "code": error.failure.code})
             self._cleared(key, partial(self.core.failed, key, error.failure, _now()))
         except GiveBack as error:
             self._cleared(key, partial(self.core.lost, key, str(error), _now()))
         except Exception as error:
-            _log.exception("bringing inputs failed", extra=_names(key))
+            _log.exception("bringing inputs failed", extra=self.about(key))
             self._cleared(key, partial(self.core.failed, key, failure(PRE, "Unknown", repr(error)), _now()))
         else:
             self._perform(self.core.prepared(key))
@@ -437,7 +445,7 @@ class Runner:
         except GiveBack as error:
             self._perform(self.core.lost(key, str(error), _now()))
         except Exception as error:
-            _log.exception("sending outputs failed", extra=_names(key))
+            _log.exception("sending outputs failed", extra=self.about(key))
             self._perform(self.core.uploaded(key, failure("upload", "FileUploadMiscError", repr(error)), _now()))
         else:
             self._perform(self.core.uploaded(key, problem, _now()))
@@ -497,5 +505,5 @@ def _now() -> float:
     return time.monotonic()
 
 
-def _names(key: Key) -> dict[str, int]:
+def _numbers(key: Key) -> dict[str, int]:
     return dict(zip(("job", "task", "attempt"), key, strict=True))

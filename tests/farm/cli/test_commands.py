@@ -115,6 +115,22 @@ def test_logs_follow_a_task_that_still_writes_and_end_with_it(farm, pool):
     farm("task", "logs", "talks", "task-1", "--file", "wd/none", code=4)
 
 
+def test_the_logs_of_nodes_tell_of_jobs_tasks_and_attempts_by_their_ids(farm, pool):
+    missing = {"httpUrl": "http://127.0.0.1:9/none", "filePath": "none"}
+    (farm.cwd / "job.json").write_text(
+        json.dumps({"tasks": [{"id": "typo", "commandLine": "no-such-program"},
+                              {"id": "file", "commandLine": "true", "resourceFiles": [missing]}]})
+    )  # fmt: skip
+    farm("job", "submit", "job.json", "--id", "logged", "--pool", pool)
+    wait_until(lambda: farm("logs", "node", "--job", "logged", "--task", "typo", "--json"))
+
+    (record,) = map(json.loads, farm("logs", "node", "--job", "logged", "--task", "typo", "--json").splitlines())
+
+    told = {name: record[name] for name in ("job", "task", "attempt", "code")}
+    assert told == {"job": "logged", "task": "typo", "attempt": 1, "code": "CommandProgramNotFound"}
+    farm("job", "delete", "logged", "--yes")
+
+
 def test_prune_deletes_what_ended_long_ago_only(farm, pool):
     farm("job", "submit", "--id", "old", "--pool", pool, "-c", "true", "--wait")
 

@@ -4,7 +4,7 @@
 local n = node(a.node)
 if not n or n.boot ~= a.boot then return done(0) end
 if n.state == 'unknown' or n.state == 'creating' or n.state == 'deallocated' or n.state == 'preempted' then return done(0) end
-if ON_ITS_WAY[n.state] and n.running == 0 and call('HGET', K.node(n.number), 'data') ~= 'wanted' then return done(0) end
+if ON_ITS_WAY[n.state] and n.running == 0 and n.ahead == 0 and call('HGET', K.node(n.number), 'data') ~= 'wanted' then return done(0) end
 local queues = empty_node(n, 'node ' .. n.id .. ' was lost (no heartbeat)', 'lost')
 -- Where it is going it still goes; there is nothing left to wait for.
 if not ON_ITS_WAY[n.state] then set_node_state(n, 'unknown') end

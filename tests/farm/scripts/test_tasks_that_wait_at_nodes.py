@@ -165,3 +165,17 @@ def test_a_node_that_is_to_be_removed_is_asked_for_them_at_once(world):
     world.both.remove("pool-a", [world.node], "taskcompletion")
     world.both.compare()
     assert world.last_message()["kind"] == "recall"
+
+
+def test_a_node_that_is_lost_while_it_leaves_gives_them_back_though_nothing_runs_there(world):
+    """Its last running task was over, and it died before it could say which one it began."""
+    world.both.settle("pool-a")
+    world.both.remove("pool-a", [world.node], "taskcompletion")
+    waiting = len(world.waiting())
+    world.finish(4)
+    assert len(world.waiting()) == waiting and len(world.node.held) == waiting
+
+    world.both.lose(world.node)
+
+    world.both.compare()
+    assert world.node.held == {}

@@ -11,8 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from agent import firewall, priority, reach
+from agent import firewall, priority, reach, sentry
 from agent.contract.boot import UP, Boot
+from agent.crowding import Limit
 from agent.directories import Directories, RootInUse
 from agent.log import configure
 from agent.marking import MarkingLoop
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         return 2
     os.umask(0o022)  # tasks' users pass through the node's directories, whoever started the farm
     boot = Boot.receive(sys.stdin) if arguments == ["-"] else Boot.read_once(Path(arguments[0]))
-    priority.answer_soon(boot.own_system)
+    priority.answer_soon(boot.own_system, threads=True)
     settings = Settings.read(os.environ)
     try:
         firewall.set_up(boot)
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> int:
     )
     if arguments == ["-"]:
         print(UP, flush=True)
+    if boot.own_system:
+        sentry.post(Limit())
     marked = firewall.own(boot) if boot.network else ()
     with asyncio.Runner(loop_factory=lambda: MarkingLoop(marked)) as runner:
         status = runner.run(_run(boot, settings, directories))

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from agent import priority
 from agent.accounts import Account
 from agent.core import End
 from agent.failures import PRE, Failure, failure
@@ -16,10 +15,6 @@ from agent.spawners import AT_ONCE, Handlers, Spawner
 
 _log = logging.getLogger(__name__)
 _CLOSING_S = 10.0
-_CENSUS_S = 10.0
-_RECHECK_S = 0.1
-_CROWDS = 8
-"""A command with less than an eighth of the node's processes is not the one that took them up."""
 
 
 class Command(NamedTuple):
@@ -52,6 +47,7 @@ class Commands:
 
     def __init__(self, file_size: int, mark: dict[str, str], own_system: bool = False) -> None:
         self._file_size, self._mark, self._own_system = file_size, mark, own_system
+        self.turn = os.memfd_create("turn") if own_system else -1  # of processes.all_halted
         self._spawners: dict[int | None, Spawner] = {}
         self._done: dict[int, Callable[[Outcome], None]] = {}
         self._of: dict[int, Spawner] = {}
@@ -60,9 +56,8 @@ class Commands:
         self._taken_back: tuple[set[Spawner], Callable[[], None]] | None = None
         self._clearing: dict[int, tuple[Spawner, Callable[[], None]]] = {}
         self._handlers = Handlers(
-            self._exited, self._failed, self.in_line.discard, self._back, self._lost, self._cleared, self._counted
+            self._exited, self._failed, self.in_line.discard, self._back, self._lost, self._cleared
         )
-        self._census: dict[Spawner, asyncio.Future[dict[int, int]]] = {}
         self._crowding: dict[int, int] = {}
 
     def start(self, command: Command, flags: int = 0) -> int:
@@ -134,50 +129,14 @@ class Commands:
         self._clearing[id] = spawner, done
         spawner.clear(id)
 
-    def give_way(self, now: bool) -> None:
-        """Commands come last, or as usual again: agent and spawners have to be heard beside thousands of processes."""
-        spawners = [spawner for spawner in self._spawners.values() if not spawner.closed]
-        users = {spawner.uid for spawner in spawners if spawner.uid is not None}
-        if now and 0 in users:
-            users.remove(0)  # we would be among the last before we could except ourselves
-            next(spawner for spawner in spawners if spawner.uid == 0).lower()
-        try:
-            priority.give_way(users, [os.getpid(), *(spawner.pid for spawner in spawners)], now)
-        except PermissionError as error:
-            _log.warning("may not change priorities", extra={"error": str(error)})
+    def running(self) -> dict[int, set[int]]:
+        """Process ids of the spawners, and the commands of each."""
+        return {spawner.pid: spawner.running for spawner in self._spawners.values() if not spawner.closed}
 
-    async def relieve(self, limit: int) -> bool:
-        """End the command that most of the node's `limit` processes and threads belong to; answers once it is over.
-        False: none has so many that the others could not do with the rest.
-        """
-        crowds = [(most, id, spawner) for spawner, counts in await self._counts() for id, most in counts.items()]
-        most, id, spawner = max(crowds, key=lambda crowd: crowd[0], default=(0, 0, None))
-        if spawner is None or most * _CROWDS < limit:
-            return False
-        _log.warning("processes used up", extra={"command": id, "uid": spawner.uid, "its": most, "limit": limit})
-        if not id:
-            spawner.rout()
-        elif id in self._of:
+    def blame(self, id: int, limit: int) -> None:
+        """This command is being killed because the node's `limit` processes and threads are used up."""
+        if id in self._of:
             self._crowding[id] = limit
-            spawner.kill(id, AT_ONCE)
-        while id in self._of:
-            await asyncio.sleep(_RECHECK_S)
-        return True
-
-    async def _counts(self) -> list[tuple[Spawner, dict[int, int]]]:
-        """Of every spawner, how many processes each of its commands has; 0: what no command has any more."""
-        spawners = [spawner for spawner in self._spawners.values() if not spawner.closed]
-        self._census = {spawner: asyncio.get_running_loop().create_future() for spawner in spawners}
-        for spawner in spawners:
-            spawner.count()
-        if spawners:
-            await asyncio.wait(self._census.values(), timeout=_CENSUS_S)
-        return [(spawner, counts.result()) for spawner, counts in self._census.items() if counts.done()]
-
-    def _counted(self, spawner: Spawner, counts: dict[int, int]) -> None:
-        waits = self._census.get(spawner)
-        if waits is not None and not waits.done():
-            waits.set_result(counts)
 
     def courier(self, account: Account) -> socket.socket:
         """A courier with the rights of this user (courier.py)."""
@@ -206,7 +165,7 @@ class Commands:
         spawner = self._spawners.get(account.uid)
         if spawner is None:
             spawner = self._spawners[account.uid] = Spawner(
-                account, self._file_size, self._mark, self._own_system, self._handlers
+                account, self._file_size, self._mark, self._own_system, self.turn, self._handlers
             )
         return spawner
 
@@ -242,7 +201,6 @@ class Commands:
             del self._spawners[spawner.uid]
         for id in [id for id, (of, _) in self._clearing.items() if of is spawner]:
             self._cleared(id)
-        self._counted(spawner, {})
         for id in sorted(spawner.running):
             self._crowding.pop(id, None)
             self._tell(id, Lost("the process that ran this user's tasks ended"))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from agent import filesystems
+from agent import filesystems, priority
 from agent.api import Api
 from agent.contract import layout
 from agent.contract.boot import Boot
@@ -130,6 +130,7 @@ class Mounts:
                     program("rclone"), *_words(entry, place, self._caches), env=_environment(url),
                     stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                 )  # fmt: skip
+            priority.usual(process.pid)
             self._running[place] = process
             ended = asyncio.create_task(process.wait())
             while not ended.done() and not shown.done():

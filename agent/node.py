@@ -16,15 +16,17 @@ from agent.commands import Commands
 from agent.container_commands import ContainerCommands
 from agent.contract import variables
 from agent.contract.boot import Boot
-from agent.crowding import Crowding
+from agent.crowding import Crowding, Limit
 from agent.directories import Directories
 from agent.door import Door
 from agent.environment import node_variables
 from agent.files import Files
 from agent.job_tasks import JobTasks
 from agent.link import Link, Superseded
+from agent.memory import Memory
 from agent.mounts import Mounts
 from agent.pulse import Pulse
+from agent.relief import Relief
 from agent.resources import Resources
 from agent.retention import Retention
 from agent.runner import Runner
@@ -96,7 +98,7 @@ class Node:
         self._system.prepare()
         running = [self._startup.run(), self._watch_silence(), self._system.watch()]
         if self._boot.own_system:
-            running.append(Crowding(self._commands).watch())
+            running.append(Crowding(Relief(self._commands), Limit(), Memory()).watch())
         parts = [link, *map(asyncio.create_task, running)]
         stop = asyncio.create_task(stopping.wait())
         try:

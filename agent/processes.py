@@ -7,6 +7,8 @@ A process that changes its tag on purpose cannot be told apart any more; it is
 then nobody's and is killed as soon as a task of its user ends.
 """
 
+import errno
+import fcntl
 import os
 import resource
 import signal
@@ -15,6 +17,7 @@ from contextlib import contextmanager, suppress
 
 _RLIMIT_LOCKS = 10
 _LINE = b"Max file locks"
+_COMMAND_BITS = 32
 
 
 def tag_children(tag: int) -> None:
@@ -22,8 +25,18 @@ def tag_children(tag: int) -> None:
     resource.setrlimit(_RLIMIT_LOCKS, (tag or resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-def tag_of(pid: int | str) -> int | None:
-    """Tag of a live process; 0 when it has none, None when it is gone or a zombie."""
+def tag_for(command: int, spawner: int) -> int:
+    """`spawner`: the process that starts it, so that no two of a machine use one tag."""
+    return spawner << _COMMAND_BITS | command
+
+
+def command_of(tag: int, spawner: int) -> int:
+    """0: none that this spawner has started."""
+    return tag & (1 << _COMMAND_BITS) - 1 if tag >> _COMMAND_BITS == spawner else 0
+
+
+def tag_of(pid: int | str, dead: bool = False) -> int | None:
+    """Tag of a live process, or also of a zombie; 0 when it has none, None when it is gone."""
     try:
         with open(f"/proc/{pid}/limits", "rb") as file:
             limits = file.read()
@@ -31,7 +44,7 @@ def tag_of(pid: int | str) -> int | None:
             state = file.read().rpartition(b")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    if state in (b"Z", b"X"):
+    if state in (b"Z", b"X") and not dead:
         return None
     soft = limits.partition(_LINE)[2].split(None, 1)[0]
     return 0 if soft == b"unlimited" else int(soft)
@@ -43,20 +56,47 @@ def tagged(tags: set[int]) -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != ours and tag_of(name) in tags]
 
 
+def may_halt(turn: int) -> bool:
+    """Take one's turn for `all_halted`, if nobody has it."""
+    try:
+        fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
+
+
 @contextmanager
-def all_halted() -> Iterator[None]:
+def all_halted(turn: int = -1) -> Iterator[None]:
     """Nobody that this process may signal runs inside: what forks as fast as it is killed holds still, and what starves
     us does not. Only where such processes are tasks, or can wait: the whole machine's would hold still, too.
+
+    Args:
+        turn: a file that those have locked, one at a time, who may stop each other: both would stay stopped. -1: none.
     """
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(-1, signal.SIGSTOP)
-        if os.getppid():  # the agent has to go on, where a spawner may stop it at all
-            os.kill(os.getppid(), signal.SIGCONT)
+    if turn >= 0:
+        fcntl.lockf(turn, fcntl.LOCK_EX)
     try:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGSTOP)
+            if os.getppid() > 1:  # the agent has to go on, where a spawner may stop it at all
+                os.kill(os.getppid(), signal.SIGCONT)
         yield
     finally:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGCONT)
+        if turn >= 0:
+            fcntl.lockf(turn, fcntl.LOCK_UN)
+
+
+def children(pid: int) -> list[int]:
+    """Of a single-threaded process; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def descendants(pid: int) -> list[int]:
@@ -70,15 +110,6 @@ def descendants(pid: int) -> list[int]:
         front = [child for parent in front for child in children.get(parent, ())]
         found += front
     return found
-
-
-def threads(pid: int) -> int:
-    """How many a live process has; 0 when it is gone or a zombie's last."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[17])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 def kill(pids: list[int], signum: int = signal.SIGKILL) -> None:

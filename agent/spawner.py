@@ -15,15 +15,11 @@ Messages are msgpack arrays on a stream socket:
                        ["kill", id, signal]     to the whole tree
                        ["clear", id]            end what a command left that was told to keep it
                        ["courier"]              with one socket (courier.py)
-                       ["census"]
-                       ["lower"]                commands come last from now on
-                       ["rout"]                 end what no command has any more
     spawner -> agent   ["up", namespaced]
                        ["fail", id, code, message, next]
                        ["exit", id, status, wall_us, user_us, kernel_us, read_ops, write_ops, ended, next]
                        ["back", ids]            what waited and will not start
                        ["cleared", id, ended, 0]
-                       ["census", {id: processes and threads}]      0: what no command has any more
 
 Flags: KEEP: processes that are left after a successful exit stay (start task, coordination command).
 MORE: what the command writes comes behind what is there.
@@ -40,9 +36,8 @@ import signal
 import socket
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,17 +84,17 @@ class Command:
 
 
 class Spawner:
-    """The loop. `tags` count up within this process's own range, so two spawners never share one."""
+    """The loop. A tag is a command's id within this process's own range, so two spawners never share one."""
 
-    def __init__(self, agent: socket.socket, path: str = PATH, halts: bool = False) -> None:
+    def __init__(self, agent: socket.socket, path: str = PATH, halts: bool = False, turn: int = -1) -> None:
         self._agent = agent
         self._halts = halts  # whoever it may signal can be stopped for a moment, while a tree is being ended
+        self._turn = turn  # of processes.all_halted
         self._path = path.split(":")
         self._found: dict[str, str] = {}
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape")
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
         self._sockets: deque[int] = deque()
-        self._tag = os.getpid() << 32
         self._by_tag: dict[int, Command] = {}
         self._by_pid: dict[int, int] = {}
         self._by_id: dict[int, int] = {}
@@ -186,15 +181,14 @@ class Spawner:
             os.chdir("wd")
         except OSError as error:
             return self._fail(id, _directory_code(error), str(error), flags)
-        self._tag += 1
-        processes.tag_children(self._tag)
+        tag = processes.tag_for(id, os.getpid())
+        processes.tag_children(tag)
         try:
             pid = self._spawn(words, environment, _APPENDED if flags & MORE else _FILES)
         except (OSError, ValueError) as error:
             return self._fail(id, self._launch_code(words[0], error), _words(words[0], error), flags)
-        self._by_tag[self._tag] = Command(id, pid, time.monotonic(), bool(flags & KEEP), bool(flags & HANDS_ON))
-        self._by_pid[pid] = self._tag
-        self._by_id[id] = self._tag
+        self._by_tag[tag] = Command(id, pid, time.monotonic(), bool(flags & KEEP), bool(flags & HANDS_ON))
+        self._by_pid[pid] = self._by_id[id] = tag
 
     def _fail(self, id: int, code: str, message: str, flags: int) -> None:
         following = self._next(bool(flags & HANDS_ON))
@@ -253,33 +247,6 @@ class Spawner:
         self._by_tag[tag] = Command(id, 0, time.monotonic(), False, False, ["cleared", id])
         self._by_id[id] = tag
         self._dying.add(tag)
-
-    def _census(self) -> None:
-        counts: Counter[int] = Counter()
-        with processes.all_halted() if self._halts else nullcontext():
-            for pid, tag in self._descendants():
-                command = self._by_tag.get(tag)
-                counts[command.id if command else 0] += processes.threads(pid)
-        self._reply("census", counts)
-
-    def _lower(self) -> None:
-        for pid in self._by_pid:
-            with suppress(OSError):
-                os.setpriority(os.PRIO_PGRP, pid, priority.LAST)
-
-    def _rout(self) -> None:
-        """Services of the start task, what has changed its tag on purpose, and couriers: there is no telling them apart
-        when they have taken up the node's processes.
-        """
-        with processes.all_halted() if self._halts else nullcontext():
-            processes.kill([pid for pid, tag in self._descendants() if tag not in self._by_tag])
-
-    def _descendants(self) -> Iterator[tuple[int, int]]:
-        """Live ones, with their tags."""
-        for pid in processes.descendants(os.getpid()):
-            tag = processes.tag_of(pid)
-            if tag is not None:
-                yield pid, tag
 
     def _courier(self) -> None:
         fd = self._sockets.popleft()
@@ -344,7 +311,7 @@ class Spawner:
     def _end_dying(self) -> None:
         if time.monotonic() < self._not_before:
             return
-        with processes.all_halted() if self._halts else nullcontext():
+        with processes.all_halted(self._turn) if self._halts else nullcontext():
             alive = processes.tagged(self._dying)
             processes.kill(alive)
         self._not_before = time.monotonic() + _ROOM_TO_DIE_S * len(alive)
@@ -369,7 +336,7 @@ class Spawner:
 
 _HANDLERS = {
     "run": "_run", "line": "_line_up", "go": "_go", "back": "_give_back", "kill": "_kill", "courier": "_courier",
-    "clear": "_clear", "census": "_census", "rout": "_rout", "lower": "_lower",
+    "clear": "_clear",
 }  # fmt: skip
 
 
@@ -408,7 +375,9 @@ class Who(NamedTuple):
     admin: bool
 
 
-def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool, own_system: bool) -> None:
+def run(
+    agent: socket.socket, who: Who | None, file_size: int, namespaced: bool, own_system: bool, turn: int = -1
+) -> None:
     """Become the spawner of one user and serve until the agent goes.
 
     Args:
@@ -416,6 +385,7 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool,
         file_size: bytes a task's file may have; 0: no limit.
         namespaced: this is the first process of a new PID namespace.
         own_system: nobody but this node's processes is in sight.
+        turn: of processes.all_halted.
     """
     if namespaced:
         confinement.own_proc()
@@ -431,7 +401,7 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool,
     confinement.hide()
     if namespaced:
         confinement.die_with_parent()
-    spawner = Spawner(agent, halts=namespaced or own_system)
+    spawner = Spawner(agent, halts=namespaced or own_system, turn=turn)
     agent.sendall(msgpack.packb(["up", namespaced]))
     try:
         spawner.serve()
@@ -440,15 +410,18 @@ def run(agent: socket.socket, who: Who | None, file_size: int, namespaced: bool,
 
 
 def main(arguments: list[str]) -> int:
-    """Started by the agent: socket, uid or -1, gid, admin, file size, whether to try a PID namespace, whether alone."""
-    fd, uid, gid, admin, file_size, namespaced, own_system = map(int, arguments)
+    """Started by the agent: socket, uid or -1, gid, admin, file size, namespaced, own_system, turn (see `run`)."""
+    fd, uid, gid, admin, file_size, namespaced, own_system, turn = map(int, arguments)
     agent = socket.socket(fileno=fd)
+    for passed in (fd, turn):
+        if passed >= 0:
+            os.set_inheritable(passed, False)  # tasks have no part in either
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # a terminal's Ctrl-C is the agent's to handle; a handler, unlike SIG_IGN, does not pass to tasks
         signal.signal(signum, lambda *_: None)
     who = None if uid < 0 else Who(uid, gid, bool(admin))
     if not namespaced:
-        run(agent, who, file_size, False, bool(own_system))
+        run(agent, who, file_size, False, bool(own_system), turn)
         return 0
     confinement.die_with_parent()
     try:

@@ -33,14 +33,13 @@ class Handlers(NamedTuple):
     back: Callable[["Spawner", list[int]], None]  # commands of the line that will not start
     lost: Callable[["Spawner"], None]
     cleared: Callable[[int], None]
-    counted: Callable[["Spawner", dict[int, int]], None]  # processes and threads by id; 0: of no command
 
 
 class Spawner:
     """One spawner process. Commands sent before it is up wait in its socket."""
 
     def __init__(
-        self, account: Account, file_size: int, mark: dict[str, str], own_system: bool, handlers: Handlers
+        self, account: Account, file_size: int, mark: dict[str, str], own_system: bool, turn: int, handlers: Handlers
     ) -> None:
         self.uid = account.uid
         self.running: set[int] = set()
@@ -48,6 +47,8 @@ class Spawner:
         self._account = account
         self._file_size, self._own_system = file_size, own_system
         self._handlers, self._mark = handlers, mark
+        # whoever is root may stop the agent as well, and must not while the agent stops it
+        self._turn = turn if account.uid == 0 else -1
         self._namespaced = account.uid is not None and not own_system and confinement.may_isolate()
         self._unpacker = msgpack.Unpacker(raw=False, unicode_errors="surrogateescape", strict_map_key=False)
         self._packer = msgpack.Packer(unicode_errors="surrogateescape")
@@ -98,20 +99,6 @@ class Spawner:
     def pid(self) -> int:
         return self._process.pid
 
-    def count(self) -> None:
-        """Ask how many processes each command has; the answer goes to `counted`."""
-        self._flush()
-        self._send(self._packer.pack(("census",)))
-
-    def lower(self) -> None:
-        """The process groups of its commands come last: of a user who is ours, too."""
-        self._flush()
-        self._send(self._packer.pack(("lower",)))
-
-    def rout(self) -> None:
-        """End what no command has any more: services, strays and couriers."""
-        self._send(self._packer.pack(("rout",)))
-
     def courier(self) -> socket.socket:
         """A new courier of this user (courier.py); it ends when the socket is closed."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -144,15 +131,16 @@ class Spawner:
         arguments = [
             theirs.fileno(), -1 if self.uid is None else self.uid,
             self._account.gid, int(self._account.admin),
-            self._file_size, int(self._namespaced), int(self._own_system),
+            self._file_size, int(self._namespaced), int(self._own_system), self._turn,
         ]  # fmt: skip
         # -I -S -c: nothing of the caller's environment or site files, and only the imports that it needs
         paths = [str(Path(__file__).parent.parent), str(Path(msgpack.__file__).parent.parent)]
         code = f"import sys; sys.path[:0] = {paths!r}; from agent.spawner import main; sys.exit(main(sys.argv[1:]))"
+        passed = [fd for fd in (theirs.fileno(), self._turn) if fd >= 0]
         # from the main thread: the parent-death signal follows the thread that started a process
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *map(str, arguments)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=passed,
             env={"PATH": os.defpath, "OPENSSL_CONF": os.devnull, **self._mark}, cwd="/",
         )  # fmt: skip
         theirs.close()
@@ -222,8 +210,6 @@ class Spawner:
                 self._handlers.back(self, rest[0])
             elif kind == "cleared":
                 self._handlers.cleared(rest[0])
-            elif kind == "census":
-                self._handlers.counted(self, *rest)
             else:
                 self._up = True
                 self._write()

@@ -116,8 +116,9 @@ class Sshd:
 
 def become_sshd(words: list[str]) -> None:
     """Give up what no task may have, then turn into sshd; it ends with the agent."""
-    from agent import confinement  # only here: the agent itself must not need it to import this module
+    from agent import confinement, priority  # only here: the agent itself must not need them to import this module
 
+    priority.usual()
     confinement.become(0, 0, admin=True)
     confinement.die_with_parent()
     processes.tag_children(TAG)

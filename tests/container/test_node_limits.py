@@ -81,12 +81,16 @@ while True:
 \""""
 
 
-@pytest.mark.parametrize(("name", "line"), [("forks", FORKS), ("threads", THREADS)])
-def test_a_fork_bomb_ends_with_its_task_and_says_so_and_the_node_lives_on(small, docker_nodes, name, line) -> None:
+@pytest.mark.parametrize("admin", [False, True], ids=["user", "admin"])
+@pytest.mark.parametrize(("kind", "line"), [("forks", FORKS), ("threads", THREADS)])
+def test_a_fork_bomb_ends_with_its_task_and_says_so_and_the_node_lives_on(
+    small: RunningFarm, docker_nodes: DockerFarm, kind: str, line: str, admin: bool
+) -> None:
+    name = f"{kind}-{'admin' if admin else 'user'}"
     (before,) = small.nodes(POOL)
     node = docker_nodes.container(before["id"])
 
-    seen = outcomes(small, name, bomb(line))
+    seen = outcomes(small, name, bomb(line, admin))
     after = outcomes(small, f"{name}-next", {"id": "next", "commandLine": "/bin/true"})
 
     failure = seen["bomb"]["failureInfo"]

@@ -76,6 +76,16 @@ def test_tasks_run_under_the_nodes_own_user_in_its_own_directory(world):
         assert os.stat(f"{directory}/{name}").st_uid == UID_BASE
 
 
+@pytest.mark.parametrize("level", ["nonadmin", "admin"])
+def test_a_task_inherits_no_descriptor_but_its_three_streams(world, level):
+    world.start()
+    identity = {"autoUser": {"scope": "pool", "elevationLevel": level}}
+    directory = world.sh("ls /proc/self/fd", userIdentity=identity)
+
+    assert world.ended() == (0, None)
+    assert Path(directory, "stdout.txt").read_text().split() == ["0", "1", "2", "3"]  # 3: the directory that ls reads
+
+
 def test_an_elevated_task_is_root_but_may_not_trace_mount_or_touch_the_network(world):
     world.start()
     directory = world.sh(

@@ -100,14 +100,14 @@ class RunningFarm:
         """A client of this farm's API."""
         return FarmClient(self.endpoint, self.account, self.key)
 
-    def raw(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    def raw(self, method: str, path: str, body: Any = None, version: str = "2024-07-01.20.0") -> httpx.Response:
         """One signed call as it is: no retry, no error raised for a status."""
-        url = f"{self.endpoint}{path}?api-version=2024-07-01.20.0"
+        url = f"{self.endpoint}{path}?api-version={version}"
         headers = {"ocp-date": formatdate(usegmt=True)}
         with httpx.Client(timeout=60) as client:
             request = client.build_request(method, url, json=body, headers=headers)
             request.headers["authorization"] = authorization(
-                method, path, "api-version=2024-07-01.20.0", request.headers, self.account, self.key
+                method, path, f"api-version={version}", request.headers, self.account, self.key
             )
             return client.send(request)
 

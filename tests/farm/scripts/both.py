@@ -77,17 +77,22 @@ class Both:
         return run
 
     async def _continue(self, call: Callable[..., Awaitable[list[Any]]]) -> None:
-        """What the engine does when a script rang for the work that its budget left over."""
-        bell = self.store.keys("bell") if hasattr(self, "store") else ""
-        for member in await self.store.redis.zrange(bell, 0, -1) if bell else ():
-            kind, _, number = member.decode().partition(":")
-            if kind == "queue":
-                await self.store.redis.zrem(bell, member)
-                while (await call("run_queue", at=self.model.now, queue=int(number)))[0]:
-                    pass
-            if kind == "deps":
-                await self.store.redis.zrem(bell, member)
-                while (await call("continue_dependencies", at=self.model.now, job=int(number)))[0]:
+        """What the engine does when a script rang for the work that its budget left over, until none rings any more."""
+        if not hasattr(self, "store"):
+            return
+        bell, work = (
+            self.store.keys("bell"),
+            {"queue": ("run_queue", "queue"), "deps": ("continue_dependencies", "job")},
+        )
+        while True:
+            rung = [member.decode().partition(":") for member in await self.store.redis.zrange(bell, 0, -1)]
+            left = [(kind, number) for kind, _, number in rung if kind in work]
+            if not left:
+                return
+            for kind, number in left:
+                script, name = work[kind]
+                await self.store.redis.zrem(bell, f"{kind}:{number}")
+                while (await call(script, at=self.model.now, **{name: int(number)}))[0]:
                     pass
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ from orchestrator.api.lenses import NEWEST
 from orchestrator.api.wire.errors import WireError
 from orchestrator.domain import certificates
 from tests.certificates import made
-from tests.fast.wire.test_refusals import V19, small_pool
+from tests.fast.wire.test_refusals import V19
+from tests.fast.wire.wire_bodies import small_pool
 
 SECRET = "pass word!"
 ONE, OTHER = made("one", SECRET), made("other")

@@ -2,6 +2,12 @@
 
 from copy import deepcopy
 
+import pytest
+
+from orchestrator.api import wire
+from orchestrator.api.lenses import NEWEST
+from orchestrator.api.wire.errors import WireError
+
 MACHINE = {
     "imageReference": {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS"},
     "nodeAgentSKUId": "batch.node.ubuntu 16.04",
@@ -274,3 +280,10 @@ def small_task(**members) -> dict:
 
 def small_job(**members) -> dict:
     return {"id": "j", "poolInfo": {"poolId": "p"}} | members
+
+
+def refusal(kind, body, at=NEWEST, rules=None):
+    """(code, member) of a body that is refused."""
+    with pytest.raises(WireError) as refused:
+        wire.parse(kind, body, at, rules)
+    return refused.value.code, refused.value.values.get("PropertyName")

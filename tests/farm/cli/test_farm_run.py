@@ -57,6 +57,12 @@ def test_lines_from_stdin_are_words_and_the_exit_code_counts_failures(farm, tmp_
     nothing_left(farm)
 
 
+def test_more_failures_than_101_are_101(farm):
+    farm("run", "--slots", "16", "false", stdin="".join(f"{number}\n" for number in range(103)), code=101)
+
+    assert farm.stderr.count("(exit code 1)") == 103
+
+
 def test_a_file_that_is_there_is_kept_unless_forced(farm, tmp_path):
     (tmp_path / "in").write_text("new\n")
     (tmp_path / "out").write_text("old\n")

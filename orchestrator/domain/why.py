@@ -7,62 +7,14 @@ competition for free slots. The first that applies is the answer.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.domain.facts import Job, Node, Pool, Task
-from orchestrator.domain.scheduling import GANG, UNLIMITED, Claim
+from orchestrator.domain.facts import Node, Pool, Task
+from orchestrator.domain.scheduling import GANG, UNLIMITED
+from orchestrator.domain.situation import Parent, Situation
+from orchestrator.domain.wording import age, come, count, last_line, named, no_stop
 
-NAMED = 3  # how many parents, nodes or jobs a sentence names before it counts the rest
 OUTPUT_MEMBERS = ("stderr", "stdout", "output")  # details of a failureInfo that quote what a command said
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A requirement that is not met. `id` is a task id, or the first unmet integer of a range.
-
-    `state` is the parent's own task state; "missing" when no such task was
-    added; "blocking" when it is completed and its exit does not satisfy.
-    """
-
-    id: str
-    state: str  # missing | blocking | active | preparing | running
-    of_range: tuple[int, int] | None = None
-    exit_code: int | None = None
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Another job of the same pool that has ready tasks and may start them now."""
-
-    number: int
-    id: str
-    priority: int
-    turn: int
-    ready: int
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Everything that can hold a task back, as one read of the store shows it. Times are microseconds."""
-
-    task: Task
-    job: Job
-    now: int
-    pool: Pool | None
-    pool_id: str
-    nodes: tuple[Node, ...] = ()
-    parents: tuple[Parent, ...] = ()  # the first of the unmet requirements; task.waiting counts them all
-    cycle: tuple[str, ...] = ()  # ids of a cycle of waiting tasks that holds this one up
-    turn: int = 0  # of the job in its queue
-    rivals: tuple[Rival, ...] = ()
-    earlier_ready: int = 0  # ready tasks of the same job with a lower number
-    manager: str = ""  # id of the job manager task while that waits
-    barred: frozenset[int] = frozenset()  # nodes where the preparation of the job failed
-    claim: Claim | None = None
-    claim_job: str = ""  # ids of the claimed task
-    claim_task: str = ""
-    start_outputs: Mapping[str, str] = field(default_factory=dict)  # node id -> end of its start task's stderr
 
 
 def why(situation: Situation) -> str:
@@ -83,7 +35,7 @@ def _not_waiting(s: Situation) -> str:
     if task.state == "preparing":
         return f"The task is on node {task.node_id}, which runs the job preparation task first."
     if task.state == "running":
-        return f"The task is running on node {task.node_id} since {_age(s.now - task.started)}."
+        return f"The task is running on node {task.node_id} since {age(s.now - task.started)}."
     if task.state == "completed":
         return _completed(task)
     return ""
@@ -95,7 +47,7 @@ def _completed(task: Task) -> str:
     if task.failure:
         code, message = task.failure.get("code", ""), task.failure.get("message", "")
         exit_text = "" if task.exit_code is None else f", exit code {task.exit_code}"
-        return f"The task is completed and failed with {code}{exit_text}: {_no_stop(message) or 'no message'}."
+        return f"The task is completed and failed with {code}{exit_text}: {no_stop(message) or 'no message'}."
     return f"The task is completed and failed with exit code {task.exit_code}."
 
 
@@ -133,7 +85,7 @@ def _parents(s: Situation) -> str:
     told = "; ".join(phrase for phrase in known if phrase) or "tasks that are not finished"
     rest = s.task.waiting - len(s.parents)
     more = f"; and {rest} more" if rest > 0 else ""
-    return f"It waits for {_count(s.task.waiting, 'requirement')}: {told}{more}."
+    return f"It waits for {count(s.task.waiting, 'requirement')}: {told}{more}."
 
 
 def _phrase(parents: Iterable[Parent], state: str, meaning: str, name: Callable[[Parent], str]) -> str:
@@ -141,7 +93,7 @@ def _phrase(parents: Iterable[Parent], state: str, meaning: str, name: Callable[
     if not found:
         return ""
     plural = {"which runs": "which run", "which has not started itself": "which have not started themselves"}
-    return f"{_named(found, 'tasks', 'task')}, {plural.get(meaning, meaning) if len(found) > 1 else meaning}"
+    return f"{named(found, 'tasks', 'task')}, {plural.get(meaning, meaning) if len(found) > 1 else meaning}"
 
 
 def _parent_name(parent: Parent) -> str:
@@ -171,12 +123,12 @@ def _pool_stands(s: Situation) -> str:
 def _pool_without_gangs(pool: Pool, instances: int) -> str:
     if not pool.body.get("enableInterNodeCommunication"):
         return (
-            f"The task has {_count(instances, 'instance')}, but the nodes of pool {pool.id} may not reach each other "
+            f"The task has {count(instances, 'instance')}, but the nodes of pool {pool.id} may not reach each other "
             "(enableInterNodeCommunication is off), so it can never start there."
         )
     if pool.slots > 1:
         return (
-            f"The task has {_count(instances, 'instance')} that need a node each for themselves, but nodes of pool "
+            f"The task has {count(instances, 'instance')} that need a node each for themselves, but nodes of pool "
             f"{pool.id} have {pool.slots} task slots (taskSlotsPerNode), so it can never start there."
         )
     return ""
@@ -189,8 +141,8 @@ def _no_nodes(s: Situation) -> str:
         return ""
     target = pool.target_dedicated + pool.target_low_priority
     if pool.allocation != "steady":
-        age = _age(s.now - pool.allocation_at)
-        return f"Pool {s.pool_id} has no node yet: it is {pool.allocation} to {_count(target, 'node')} since {age}."
+        since = age(s.now - pool.allocation_at)
+        return f"Pool {s.pool_id} has no node yet: it is {pool.allocation} to {count(target, 'node')} since {since}."
     if pool.resize_errors:
         return f"Pool {s.pool_id} has no node: its last resize ended with {_errors(pool.resize_errors)}."
     if target == 0:
@@ -215,7 +167,7 @@ def _after_manager(s: Situation) -> str:
 def _barred_everywhere(s: Situation) -> str:
     if not s.barred or any(node.number not in s.barred for node in s.nodes):
         return ""
-    names = _named([node.id for node in s.nodes], "nodes", "node")
+    names = named([node.id for node in s.nodes], "nodes", "node")
     return f"The job preparation task failed on {names}, and there is no other node in pool {s.pool_id}."
 
 
@@ -232,7 +184,7 @@ def _by_state(nodes: Iterable[Node]) -> list[tuple[str, list[Node]]]:
 
 def _state_of_nodes(s: Situation, state: str, nodes: list[Node]) -> str:
     many = len(nodes) > 1
-    names = _named([node.id for node in nodes], "nodes", "node")
+    names = named([node.id for node in nodes], "nodes", "node")
     match state:
         case "starttaskfailed":
             return f"the start task failed on {names} ({_start_failure(s, nodes[0])})"
@@ -263,7 +215,7 @@ def _start_failure(s: Situation, node: Node) -> str:
         parts.append(_error(failure))
     output = s.start_outputs.get(node.id) or _quoted_output(failure)
     if output:
-        parts.append(f"its output ends with: {_last_line(output)}")
+        parts.append(f"its output ends with: {last_line(output)}")
     return ", ".join(parts) or "no reason was reported"
 
 
@@ -278,7 +230,7 @@ def _parallel_limit(s: Situation) -> str:
     if job.max_parallel == UNLIMITED or running < job.max_parallel:
         return ""
     verb = "runs" if running == 1 else "run"
-    tasks = _count(running, "task")
+    tasks = count(running, "task")
     return f"{tasks} of job {job.id} {verb}, and maxParallelTasks allows no more than {job.max_parallel}."
 
 
@@ -287,10 +239,10 @@ def _higher_priority(s: Situation) -> str:
     if not ahead:
         return ""
     ahead.sort(key=lambda rival: (-rival.priority, rival.turn, rival.number))
-    names = [f"{rival.id} (priority {rival.priority}, {_count(rival.ready, 'ready task')})" for rival in ahead]
+    names = [f"{rival.id} (priority {rival.priority}, {count(rival.ready, 'ready task')})" for rival in ahead]
     verb = "are" if len(names) > 1 else "is"
     return (
-        f"{_named(names, 'Jobs', 'Job')} {verb} ahead of job {s.job.id} (priority {s.job.priority}), "
+        f"{named(names, 'Jobs', 'Job')} {verb} ahead of job {s.job.id} (priority {s.job.priority}), "
         f"and pool {s.pool_id} has {_room(s)}."
     )
 
@@ -304,9 +256,9 @@ def _too_few_nodes(s: Situation) -> str:
     if idle >= s.task.instances and s.claim is None:
         return ""
     others = len(s.nodes) - len(usable)
-    rest = f" ({_count(others, 'other')} cannot be used now)" if others else ""
+    rest = f" ({count(others, 'other')} cannot be used now)" if others else ""
     return (
-        f"It needs {_count(s.task.instances, 'idle node')} at once; of the {len(usable)} of pool {s.pool_id} "
+        f"It needs {count(s.task.instances, 'idle node')} at once; of the {len(usable)} of pool {s.pool_id} "
         f"{idle} {'is' if idle == 1 else 'are'} idle{rest}{_collected(s)}{_resizing_note(s)}."
     )
 
@@ -316,7 +268,7 @@ def _collected(s: Situation) -> str:
     if claim is None or claim.slots < GANG:
         return ""
     if (claim.job, claim.task) == (s.job.number, s.task.number):
-        return f"; others have passed it for {_age(s.now - claim.since)}, and soon it gets what becomes idle"
+        return f"; others have passed it for {age(s.now - claim.since)}, and soon it gets what becomes idle"
     return f"; task {s.claim_task} of job {s.claim_job} waits for {claim.slots - GANG} and comes first"
 
 
@@ -345,22 +297,20 @@ def _reserved(s: Situation) -> str:
     if s.task.slots <= _most_free(node for node in s.nodes if node.number != claim.node):
         return ""
     return (
-        f"It needs {_count(s.task.slots, 'slot')}; node {node.id} is reserved for task {s.claim_task} "
+        f"It needs {count(s.task.slots, 'slot')}; node {node.id} is reserved for task {s.claim_task} "
         f"of job {s.claim_job}, which waited too long, and the other nodes of pool {s.pool_id} are too full."
     )
 
 
 def _queued(s: Situation) -> str:
     """Nothing is wrong: every slot that would do is taken, or others of the same priority come first."""
-    own = (
-        f"; {_count(s.earlier_ready, 'task')} of the same job {_come(s.earlier_ready)} first" if s.earlier_ready else ""
-    )
+    own = f"; {count(s.earlier_ready, 'task')} of the same job {come(s.earlier_ready)} first" if s.earlier_ready else ""
     equals = [rival.id for rival in s.rivals if rival.priority == s.job.priority]
-    shared = f"; it takes turns with {_named(equals, 'jobs', 'job')} of the same priority" if equals else ""
+    shared = f"; it takes turns with {named(equals, 'jobs', 'job')} of the same priority" if equals else ""
     if s.task.slots <= _most_free(s.nodes) and not own and not shared:
         return ""
     return (
-        f"It is ready and needs {_count(s.task.slots, 'slot')} on one node, but pool {s.pool_id} has "
+        f"It is ready and needs {count(s.task.slots, 'slot')} on one node, but pool {s.pool_id} has "
         f"{_room(s)}{own}{shared}{_resizing_note(s)}."
     )
 
@@ -398,7 +348,7 @@ def _room(s: Situation) -> str:
     most = f", at most {_most_free(usable)} of them on one node" if free and len(usable) > 1 else ""
     others = Counter(node.state for node in s.nodes if not _usable(node))
     rest = ", ".join(f"{count} {state}" for state, count in sorted(others.items()))
-    return f"{free} of {_count(total, 'slot')} free{most}" + (f" (other nodes: {rest})" if rest else "")
+    return f"{free} of {count(total, 'slot')} free{most}" + (f" (other nodes: {rest})" if rest else "")
 
 
 def _resizing_note(s: Situation) -> str:
@@ -406,7 +356,7 @@ def _resizing_note(s: Situation) -> str:
     if pool is None or pool.allocation == "steady":
         return f" (last resize: {_errors(pool.resize_errors)})" if pool and pool.resize_errors else ""
     target = pool.target_dedicated + pool.target_low_priority
-    return f"; the pool is {pool.allocation} to {_count(target, 'node')}"
+    return f"; the pool is {pool.allocation} to {count(target, 'node')}"
 
 
 def _errors(errors: Iterable[Mapping[str, Any]]) -> str:
@@ -414,38 +364,5 @@ def _errors(errors: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _error(error: Mapping[str, Any]) -> str:
-    code, message = error.get("code") or "an error", _no_stop(error.get("message") or "")
+    code, message = error.get("code") or "an error", no_stop(error.get("message") or "")
     return f"{code}: {message}" if message else str(code)
-
-
-def _named(names: list[str], plural: str, singular: str) -> str:
-    if len(names) == 1:
-        return f"{singular} {names[0]}"
-    shown, rest = names[:NAMED], len(names) - NAMED
-    if rest > 0:
-        return f"{plural} {', '.join(shown)} and {rest} more"
-    return f"{plural} {', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _come(number: int) -> str:
-    return "comes" if number == 1 else "come"
-
-
-def _age(us: int) -> str:
-    seconds = max(0, us) // 1_000_000
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
-
-
-def _no_stop(text: str) -> str:
-    return text.strip().rstrip(".")
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return _no_stop(lines[-1][-200:]) if lines else ""

@@ -4,7 +4,8 @@ from typing import Any
 
 from orchestrator.domain.facts import Job, Task
 from orchestrator.domain.scheduling import Claim
-from orchestrator.domain.why import Parent, Rival, Situation, why
+from orchestrator.domain.situation import Parent, Rival, Situation
+from orchestrator.domain.why import why
 from orchestrator.store.base import Part
 from orchestrator.store.jobs import Jobs
 from orchestrator.store.nodes import Nodes

@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.domain.facts import Job, Node, Pool, Task
 from orchestrator.domain.scheduling import GANG, Claim
-from orchestrator.domain.why import Parent, Rival, Situation, why
+from orchestrator.domain.situation import Parent, Rival, Situation
+from orchestrator.domain.why import why
 
 S = 1_000_000
 TASK = Task(

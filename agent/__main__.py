@@ -2,17 +2,18 @@
 See contract/boot.py.
 
 Exit status: 0 stopped by a signal, 2 wrong usage or the root is in use, 3 superseded by a later boot,
-4 the node's network is no use: no firewall to be had, or no way to the farm.
+4 the node's network is no use: no firewall to be had, or no way to the farm, 6 (DISK_FULL) no room for its directories.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import sys
 from pathlib import Path
 
 from agent import firewall, priority, reach, sentry
-from agent.contract.boot import UP, Boot
+from agent.contract.boot import DISK_FULL, UP, Boot
 from agent.crowding import Limit
 from agent.directories import Directories, RootInUse
 from agent.log import configure
@@ -46,6 +47,11 @@ def main(arguments: list[str]) -> int:
     except RootInUse as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"the node's disk is full: {error}", file=sys.stderr)
+        return DISK_FULL
     configure(directories.logs, boot.node_id, settings.log_bytes)
     logging.getLogger(__name__).info(
         "agent up", extra={"boot": boot.boot, "pool": boot.pool_id, "uid_base": boot.uid_base}

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 UP = "agent up"
 """The line that an agent prints when it was told its boot on standard input and can work."""
+DISK_FULL = 6
+"""Exit status of an agent that has no room for its directories."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import docker
@@ -15,6 +16,7 @@ from farm_support import wait_until
 from agent.contract.boot import Boot
 from orchestrator.drivers.base import DriverError, Machine
 from orchestrator.drivers.docker import DockerDriver, Names, Options
+from orchestrator.drivers.docker.networks import Networks
 from tests.farm.conformance.driver_conformance import MACHINE, DriverConformance
 
 STAND_IN = Path(__file__).with_name("stand_in_agent.sh").read_text()
@@ -31,8 +33,8 @@ class DockerBench:
 
     def behaving(self, habit: str) -> DockerDriver:
         command = ("/bin/sh", "-c", STAND_IN, "agent", habit)
-        options = Options(f"nodefarm/node:{TAG}", f"nodefarm/agent:{TAG}", SPACE, 24, 300_000, command=command)
-        return DockerDriver(self.names, options)
+        self.options = Options(f"nodefarm/node:{TAG}", f"nodefarm/agent:{TAG}", SPACE, 24, 300_000, command=command)
+        return DockerDriver(self.names, self.options)
 
     def again(self) -> DockerDriver:
         return self.behaving("calm")
@@ -152,6 +154,27 @@ def test_a_network_that_somebody_removed_is_made_again(bench: DockerBench) -> No
     bench.driver.create(bench.node(3), MACHINE)
 
     assert [handle.alive for handle in bench.driver.list()] == [True]
+
+
+def test_a_hundred_pools_at_once_have_a_network_each_and_a_node_in_any_of_them_has_its_address_there(bench) -> None:
+    pools = range(1001, 1101)
+    networks = Networks(bench.client.api, bench.names, bench.options)  # as workers make them, without a hundred nodes
+
+    with ThreadPoolExecutor(10) as threads:
+        names = list(threads.map(lambda pool: networks.of_pool(f"p{pool}", pool), pools))
+    for number, pool in ((8, pools[0]), (9, pools[-1])):
+        bench.driver.create(replace(bench.node(number), pool=pool, pool_id=f"p{pool}"), MACHINE)
+
+    subnets = {pool: IPv4Network(networks.seen_from(name).subnet) for pool, name in zip(pools, names, strict=True)}
+    assert len(set(subnets.values())) == 100
+    assert all(subnet.prefixlen == 24 and subnet.subnet_of(SPACE) for subnet in subnets.values())
+    assert bench.driver.pools() >= set(pools)
+    assert IPv4Address(bench.seen(8).ip) in subnets[pools[0]] and IPv4Address(bench.seen(9).ip) in subnets[pools[-1]]
+    for number in (8, 9):
+        bench.driver.remove(number)
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(bench.driver.forget_pool, pools))
+    assert not bench.driver.pools() & set(pools)
 
 
 def test_a_reboot_keeps_what_was_installed_and_a_reimage_does_not(bench: DockerBench) -> None:

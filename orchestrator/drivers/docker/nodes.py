@@ -8,7 +8,7 @@ from docker import APIClient
 from docker.errors import APIError
 from docker.types import Mount
 
-from agent.contract.boot import Boot
+from agent.contract.boot import DISK_FULL, Boot
 from orchestrator.domain.catalogue import Size
 from orchestrator.drivers.base import DriverError
 from orchestrator.drivers.docker import names as labels
@@ -155,11 +155,17 @@ class Nodes:
             ip = self._client.inspect_container(container)["NetworkSettings"]["Networks"][network]["IPAddress"]
             line.send(replace(boot, ip=ip))
             if not line.await_up():
-                raise DriverError(FAILED, f"the agent of node {boot.node_id} ended: {self.tail(container)}")
+                raise self._ended(container, boot)
         except BrokenPipeError as error:
-            raise DriverError(FAILED, f"the agent of node {boot.node_id} ended: {self.tail(container)}") from error
+            raise self._ended(container, boot) from error
         finally:
             line.close()
+
+    def _ended(self, container: str, boot: Boot) -> DriverError:
+        self.stop(container)  # what says nothing may still run
+        status = self._client.inspect_container(container)["State"]["ExitCode"]
+        code = "DiskFull" if status == DISK_FULL else FAILED
+        return DriverError(code, f"the agent of node {boot.node_id} ended: {self.tail(container)}")
 
     def _run(self, container: str, boot: Boot) -> None:
         try:

@@ -4,9 +4,8 @@ import json
 import os
 from pathlib import Path
 
-import psutil
 import pytest
-from agent_world import UID_BASE, until
+from agent_world import sleepers, until
 
 ROOT = os.geteuid() == 0
 
@@ -24,16 +23,16 @@ def test_a_task_that_dies_of_a_signal_has_exit_code_128_plus(world):
 
 def test_a_daemon_that_left_the_session_dies_with_its_task_and_no_other(world):
     world.start()
-    other = world.sh("setsid sh -c 'sleep 600 & sleep 601' & sleep 0.1; echo up; sleep 600", task=2)
-    until(lambda: "up" in _text(other, "stdout.txt"))
+    world.sh("setsid sh -c 'sleep 600 & sleep 601' & sleep 600", task=2)
+    until(lambda: sleepers() == ["600", "600", "601"])
     directory = world.sh("setsid sh -c 'setsid sleep 602 & sleep 603 &' ; sleep 0.1; echo started")
 
     assert world.ended() == (0, None)
     assert _text(directory, "stdout.txt") == "started\n"
-    assert sorted(_sleepers()) == ["600", "600", "601"]
+    assert sleepers() == ["600", "600", "601"]
     world.kill(task=2)
     assert world.ended(2)[0] == 137
-    assert _sleepers() == []
+    assert sleepers() == []
 
 
 def test_a_terminated_task_gets_time_to_say_goodbye_and_ends_with_137(world):
@@ -56,7 +55,7 @@ def test_a_task_that_ignores_the_goodbye_is_killed(world):
     world.kill()
 
     assert world.ended()[0] == 137
-    assert _sleepers() == []
+    assert sleepers() == []
 
 
 def test_a_task_that_exceeds_its_time_is_killed_and_says_so(world):
@@ -68,7 +67,7 @@ def test_a_task_that_exceeds_its_time_is_killed_and_says_so(world):
     assert exit_code == 137
     assert fail[:3] == ["time", "UserError", "TaskEnded"]
     assert "execution time limit" in json.loads(fail[4])[0]["value"]
-    assert _sleepers() == []
+    assert sleepers() == []
 
 
 def test_a_kill_is_reported_exactly_once(world):
@@ -129,13 +128,3 @@ def _text(directory, name):
         return Path(directory, name).read_text()
     except FileNotFoundError:
         return ""
-
-
-def _sleepers():
-    """What sleeps under this node's users."""
-    found = []
-    for process in psutil.process_iter(["uids", "cmdline", "status"]):
-        info = process.info
-        if info["uids"] and UID_BASE <= info["uids"].real < UID_BASE + 100 and info["cmdline"][:1] == ["sleep"]:
-            found.append(info["cmdline"][1])
-    return found

@@ -1,5 +1,6 @@
 """Nodes that are killed, stopped, paused, cut off or made while the farm dies: what ran there runs again, once."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -133,8 +134,12 @@ def test_an_attempt_that_wakes_up_after_another_one_publishes_nothing(docker_nod
 
 
 def named_processes(farm: RunningFarm, module: str) -> list[psutil.Process]:
-    """The farm's processes that run a module."""
-    return [one for one in psutil.Process(farm.process.pid).children() if module in " ".join(one.cmdline())]
+    """The farm's processes that run a module; not those that have just died."""
+    found = []
+    for process in psutil.Process(farm.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
+            found += [process] if module in " ".join(process.cmdline()) else []
+    return found
 
 
 def test_engine_and_workers_killed_while_ten_nodes_are_made_make_ten_nodes(docker_nodes: DockerFarm) -> None:
@@ -180,8 +185,7 @@ def test_what_is_ours_and_yet_unknown_is_removed(docker_nodes: DockerFarm) -> No
         "busybox:1.36", name=f"{prefix}-node-99998-1", labels={**marks, "nodefarm.node.number": "99998"}
     )
 
-    for process in psutil.Process(farm.process.pid).children():
-        if "orchestrator.workers" in " ".join(process.cmdline()):
-            process.kill()  # a worker that starts looks for strays
+    for process in named_processes(farm, "orchestrator.workers"):
+        process.kill()  # a worker that starts looks for strays
 
     wait_until(lambda: not [name for name in docker_nodes.left() if "9999" in name], 60)

@@ -49,6 +49,9 @@ def test_a_task_s_own_login_counts_and_a_wrong_one_or_none_is_told(
         none = shell("true", "t", imageName=reference)
         right = shell("echo in", "t", imageName=reference, registry=registry(reference))
 
-        assert ended(farm, "wrong", "logins", wrong)["failureInfo"]["code"] == "ContainerInvalidRegistryConfiguration"
-        assert ended(farm, "none", "logins", none)["failureInfo"]["code"] == "ContainerInvalidImage"
-        assert ended(farm, "right", "logins", right)["exitCode"] == 0
+        assert (
+            ended(farm, "login-wrong", "logins", wrong)["failureInfo"]["code"]
+            == "ContainerInvalidRegistryConfiguration"
+        )
+        assert ended(farm, "login-none", "logins", none)["failureInfo"]["code"] == "ContainerInvalidImage"
+        assert ended(farm, "login-right", "logins", right)["exitCode"] == 0

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 import docker
 import pytest
@@ -28,7 +29,8 @@ def farm(engine: docker.DockerClient) -> Iterator[RunningFarm]:
         engine.images.get(testcontainers_config.ryuk_image)
     except ImageNotFound:  # what removes containers after a test that was killed; hosts without a registry do without
         testcontainers_config.ryuk_disabled = True
-    host = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    (bridge,) = engine.networks.get("bridge").attrs["IPAM"]["Config"]
+    host = bridge.get("Gateway") or str(IPv4Network(bridge["Subnet"])[1])  # an engine that started anew names none
     minio = DockerContainer(MINIO).with_command("server /data").with_exposed_ports(9000)
     minio.with_env("MINIO_ROOT_USER", KEYS["AWS_ACCESS_KEY_ID"])
     minio.with_env("MINIO_ROOT_PASSWORD", KEYS["AWS_SECRET_ACCESS_KEY"])

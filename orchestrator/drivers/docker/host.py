@@ -70,7 +70,10 @@ class Host:
         with translated("DockerUnavailable", "looking at the host's addresses"):
             found = self._client.networks(names=["bridge"])
         configs = [config for network in found for config in network["IPAM"]["Config"] or ()]
-        return next((config["Gateway"] for config in configs if "Gateway" in config), "")
+        # An engine that found its bridge there when it started tells of no gateway: then it is the first address.
+        return next(
+            (config.get("Gateway") or str(ipaddress.IPv4Network(config["Subnet"])[1]) for config in configs), ""
+        )
 
     def _run(self, code: str) -> str:
         with translated("DockerUnavailable", "looking at the host's addresses"):

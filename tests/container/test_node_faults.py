@@ -81,14 +81,20 @@ def test_a_task_whose_node_is_lost_runs_again_and_the_node_comes_back(
     assert farm.tasks(job)[0]["executionInfo"]["exitCode"] == 0
 
 
-def test_a_node_that_was_silent_publishes_nothing_and_comes_back(docker_nodes: DockerFarm, pool: str) -> None:
-    farm = docker_nodes.farm
-    farm.cli("storage", "mb", "silent")
-    url = farm.cli("storage", "url", "silent", "--perm", "rwcl").stdout.strip()
+def publishing(farm: RunningFarm, name: str, pool: str, line: str) -> str:
+    """A job whose task tells its node's name in a file that it publishes when it ends; answers the container's URL."""
+    farm.cli("storage", "mb", name)
+    url = farm.cli("storage", "url", name, "--perm", "rwcl").stdout.strip()
     out = {"filePattern": "out", "destination": {"container": {"containerUrl": url, "path": "out"}},
            "uploadOptions": {"uploadCondition": "taskcompletion"}}  # fmt: skip
-    line = f"/bin/sh -c 'hostname > out; {WAIT}'"
-    farm.add_job("silent", pool, [{"id": "t", "commandLine": line, "outputFiles": [out]}])
+    command = f"/bin/sh -c 'hostname > out; {line}'"
+    farm.add_job(name, pool, [{"id": "t", "commandLine": command, "outputFiles": [out]}])
+    return url
+
+
+def test_a_node_that_was_silent_publishes_nothing_and_comes_back(docker_nodes: DockerFarm, pool: str) -> None:
+    farm = docker_nodes.farm
+    url = publishing(farm, "silent", pool, WAIT)
     silent = running_on(farm, "silent")
 
     docker_nodes.container(silent).pause()
@@ -106,12 +112,7 @@ def test_a_node_that_was_silent_publishes_nothing_and_comes_back(docker_nodes: D
 def test_an_attempt_that_wakes_up_after_another_one_publishes_nothing(docker_nodes: DockerFarm, pool: str) -> None:
     """As long as no worker makes its node anew, it goes on where it was, and its command ends well."""
     farm = docker_nodes.farm
-    farm.cli("storage", "mb", "late")
-    url = farm.cli("storage", "url", "late", "--perm", "rwcl").stdout.strip()
-    out = {"filePattern": "out", "destination": {"container": {"containerUrl": url, "path": "out"}},
-           "uploadOptions": {"uploadCondition": "taskcompletion"}}  # fmt: skip
-    line = "/bin/sh -c 'hostname > out; sleep 8'"
-    farm.add_job("late", pool, [{"id": "t", "commandLine": line, "outputFiles": [out]}])
+    url = publishing(farm, "late", pool, "sleep 8")
     late = running_on(farm, "late")
     container, workers = docker_nodes.container(late), named_processes(farm, "orchestrator.workers")
 

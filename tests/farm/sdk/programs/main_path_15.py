@@ -1,43 +1,14 @@
 """The main path of a program written with azure-batch 15: pool, job, tasks, results, clean-up."""
 
-import json
-import os
-import sys
-import time
 import uuid
 
-from azure.batch import BatchClient, models
 from azure.batch.models import _models as hidden  # 15.1 exports neither of the two, and insists on a body
-from azure.core.credentials import AzureNamedKeyCredential
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
+from common15 import client, finish, models, refusal, text, wait
 
-batch = BatchClient(
-    os.environ["BATCH_URL"], AzureNamedKeyCredential(os.environ["BATCH_ACCOUNT"], os.environ["BATCH_KEY"])
-)
+batch = client()
 suffix = uuid.uuid4().hex[:8]
 pool_id, job_id = f"pool-{suffix}", f"job-{suffix}"
-
-
-def wait(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    sys.exit(f"still false after {seconds} s")
-
-
-def refusal(call):
-    try:
-        call()
-    except HttpResponseError as error:
-        return [error.status_code, getattr(error.model, "code", None)]
-    return None
-
-
-def text(stream):
-    return b"".join(stream).decode()
 
 
 def states():
@@ -114,27 +85,23 @@ try:
     gone = False
 except ResourceNotFoundError:
     gone = True
-print(
-    json.dumps(
-        {
-            "slots": pool.task_slots_per_node,
-            "fill": pool.task_scheduling_policy.node_fill_type.lower(),
-            "counts": [counts.task_counts.succeeded, counts.task_counts.failed],
-            "slot_counts": counts.task_slot_counts.completed,
-            "slow": [slow.execution_info.result, slow.execution_info.failure_info.code, slow.execution_info.exit_code],
-            "paged": [len(paged), len(set(paged))],
-            "stdout": stdout,
-            "ranged": ranged,
-            "size": properties.content_length,
-            "names": names,
-            "conflict": conflict,
-            "late": late,
-            "reason": job.execution_info.termination_reason
-            if hasattr(job.execution_info, "termination_reason")
-            else job.execution_info.terminate_reason,
-            "small": small.current_dedicated_nodes,
-            "affinity": first.node_info.affinity_id.startswith("TVM:"),
-            "gone": gone,
-        }
-    )
+finish(
+    slots=pool.task_slots_per_node,
+    fill=pool.task_scheduling_policy.node_fill_type.lower(),
+    counts=[counts.task_counts.succeeded, counts.task_counts.failed],
+    slot_counts=counts.task_slot_counts.completed,
+    slow=[slow.execution_info.result, slow.execution_info.failure_info.code, slow.execution_info.exit_code],
+    paged=[len(paged), len(set(paged))],
+    stdout=stdout,
+    ranged=ranged,
+    size=properties.content_length,
+    names=names,
+    conflict=conflict,
+    late=late,
+    reason=job.execution_info.termination_reason
+    if hasattr(job.execution_info, "termination_reason")
+    else job.execution_info.terminate_reason,
+    small=small.current_dedicated_nodes,
+    affinity=first.node_info.affinity_id.startswith("TVM:"),
+    gone=gone,
 )

@@ -2,39 +2,15 @@
 
 import datetime
 import json
-import os
 import sys
-import time
 import uuid
 
-from azure.batch import BatchClient, models
 from azure.batch.models import _models as hidden  # 15.1 exports not all of the models that it wants as bodies
-from azure.core.credentials import AzureNamedKeyCredential
-from azure.core.exceptions import HttpResponseError
+from common15 import client, finish, models, refusal, wait
 
 given = json.loads(sys.argv[1])
-batch = BatchClient(
-    os.environ["BATCH_URL"], AzureNamedKeyCredential(os.environ["BATCH_ACCOUNT"], os.environ["BATCH_KEY"])
-)
+batch = client()
 pool_id, job_id = f"pool-{uuid.uuid4().hex[:8]}", f"job-{uuid.uuid4().hex[:8]}"
-
-
-def wait(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    sys.exit(f"still false after {seconds} s: line {condition.__code__.co_firstlineno}")
-
-
-def refusal(call):
-    try:
-        call()
-    except HttpResponseError as error:
-        return [error.status_code, getattr(error.model, "code", None)]
-    return None
 
 
 def is_now(node_id, state):
@@ -95,17 +71,13 @@ left = [n.id for n in batch.list_nodes(pool_id)]
 target = batch.get_pool(pool_id).target_dedicated_nodes
 batch.begin_delete_job(job_id, polling_interval=0.5)
 batch.begin_delete_pool(pool_id, polling_interval=0.5)
-print(
-    json.dumps(
-        {
-            "recent": [[t.task_id, t.task_state] for t in recent],
-            "early": early,
-            "states": [seen in ("deallocating", "deallocated"), stopped.state, ended],
-            "refused": [files, again, off],
-            "counted": [counted.deallocated, counted.total, in_pool],
-            "boots": [twice, started.id == here, once],
-            "logs": logs.number_of_files_uploaded,
-            "left": [len(left), here in left, target],
-        }
-    )
+finish(
+    recent=[[t.task_id, t.task_state] for t in recent],
+    early=early,
+    states=[seen in ("deallocating", "deallocated"), stopped.state, ended],
+    refused=[files, again, off],
+    counted=[counted.deallocated, counted.total, in_pool],
+    boots=[twice, started.id == here, once],
+    logs=logs.number_of_files_uploaded,
+    left=[len(left), here in left, target],
 )

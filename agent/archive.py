@@ -44,6 +44,7 @@ def unpack(archive: Path, target: Path, limits: Limits) -> None:
             target.mkdir(mode=0o755)
             for entry, place in zip(entries, places, strict=True):
                 _unpack_one(zipped, entry, target / place, budget)
+    # zipfile knows neither every compression (NotImplementedError) nor passwords (RuntimeError): the user reads which
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:
         raise BadArchive(f"not a usable zip file: {error}") from error
 

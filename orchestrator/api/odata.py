@@ -185,6 +185,7 @@ def _compiled(kind: str, text: str, version: Version | None) -> Predicate:
     }
     try:
         tree = ODataParser().parse(ODataLexer().tokenize(_modern(text)))
+    # odata_query raises NotImplementedError for grammar that it lacks: refused by name, like any other wrong filter
     except (ODataException, NotImplementedError, RecursionError, ValueError) as error:
         raise _Wrong("its syntax is wrong") from error
     if tree is None:

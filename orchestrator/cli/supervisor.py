@@ -1,6 +1,7 @@
 """Keeps the farm's processes running: starts them in order, restarts any that dies, ends them in order."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
@@ -84,7 +85,7 @@ class Member:
 
     async def _spawn(self) -> None:
         reading, writing = os.pipe()
-        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, PIPE)
+        _widen(reading)
         self.spawning = True
         try:
             self.process = await asyncio.create_subprocess_exec(
@@ -105,6 +106,14 @@ class Member:
         copying.add_done_callback(self.copying.discard)
         self.started = time.monotonic()
         self.journal.note("process started", pid=self.process.pid)
+
+
+def _widen(pipe: int) -> None:
+    """Room for what is said in a pause. Users other than root have a limit for all of their pipes together; with the
+    usual size a talkative process has to wait for the journal, and nothing is lost.
+    """
+    with contextlib.suppress(PermissionError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 class Supervisor:

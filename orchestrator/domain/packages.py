@@ -18,7 +18,7 @@ _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 _ENCRYPTED = 0x1
 _CHUNK = 1 << 20
 _DAMAGE = (zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, NotImplementedError, ValueError)
-"""What the decoders raise on bytes that make no sense."""
+"""What decoders raise on bytes that make no sense, and zipfile on a compression that it lacks; the user reads which."""
 
 
 class BadPackage(ValueError):
